@@ -1,0 +1,63 @@
+"""The two things a dataset is made of: a series (one acquisition) and a head (the series that share one anatomy)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: Names under which an intermediate may be supplied by ``--derivatives NAME=PATH`` and enters the DAG.
+SUPPLIED = ("mask", "total", "local", "cosmos")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One gradient-echo acquisition: all echoes of one head orientation.
+
+    Attributes
+    ----------
+    entities
+        BIDS entities that name the series, in BIDS order and without ``echo`` and ``part``
+        (``{"sub": "01", "ses": "a", "acq": "ori1"}``).
+    magnitude, phase
+        One file an echo in order of echo time, or a single 4-D file; empty where the dataset has none.
+        Real and imaginary parts are given in `real`, `imag` instead.
+    echo_times
+        s, ascending, one an echo.
+    field_strength
+        B0 in T; None where only derivatives are used that need none.
+    b0_dir
+        Unit vector in voxel axes from a sidecar's ``B0_dir``; None means: from the affine.
+    supplied
+        Intermediates found in derivative datasets, by the names of `SUPPLIED`.
+    """
+
+    entities: dict[str, str]
+    magnitude: tuple[Path, ...] = ()
+    phase: tuple[Path, ...] = ()
+    real: tuple[Path, ...] = ()
+    imag: tuple[Path, ...] = ()
+    echo_times: tuple[float, ...] = ()
+    field_strength: float | None = None
+    b0_dir: tuple[float, float, float] | None = None
+    supplied: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The entities as they stand at the head of a BIDS file name: ``sub-01_acq-ori1``."""
+        return "_".join(f"{key}-{value}" for key, value in self.entities.items())
+
+
+@dataclass(frozen=True)
+class Head:
+    """The orientations of one head in one session; a single series where there is only one.
+
+    `entities` are those all series share (the orientation entity left out); ``series[0]`` is the reference.
+    """
+
+    entities: dict[str, str]
+    series: tuple[Series, ...]
+    orientation_entity: str
+
+    @property
+    def name(self) -> str:
+        return "_".join(f"{key}-{value}" for key, value in self.entities.items())

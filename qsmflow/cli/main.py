@@ -1,0 +1,60 @@
+"""``qsmflow VERB …``: finds the verb, runs it, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import qsmflow
+from qsmflow.errors import QsmflowError, UsageError
+
+#: Modules of `qsmflow.cli`, one a verb; each has ``add_parser(subparsers)``, which names its ``run(args) -> int``.
+VERBS = ("run", "validate", "stage", "simulate", "score")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports bad usage like every other error: one line, without the whole synopsis."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see '{self.prog} --help')")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; its result has ``func``, the ``run`` of the chosen verb."""
+    parser = _Parser(prog="qsmflow", description=qsmflow.__doc__)
+    parser.add_argument("--version", action="version", version=f"qsmflow {qsmflow.__version__}")
+    subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in VERBS:
+        importlib.import_module(f"qsmflow.cli.{verb}").add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv
+        Arguments without the program's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 done, 1 processing failed, 2 bad usage or input, 127 a program is missing, 130 interrupted.
+    """
+    try:
+        args = build_parser().parse_args(argv)
+        return int(args.func(args))
+    except QsmflowError as error:
+        print(f"qsmflow: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("qsmflow: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Command-line flags made from settings classes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any, get_type_hints
+
+from qsmflow.config import Settings
+
+
+def add_setting(
+    parser: argparse._ActionsContainer, flag: str, group: type[Settings], name: str, table: str = ""
+) -> None:
+    """Add `flag` for the field `name` of `group`, with its meaning, choices and default; unset stays None.
+
+    `table` is the TOML table in which the field stands, by which `given` finds it again.
+    """
+    item = next(item for item in dataclasses.fields(group) if item.name == name)
+    hint = get_type_hints(group)[name]
+    options: dict[str, Any] = {"default": None, "dest": f"{table}.{name}"}
+    help_text = item.metadata["doc"]
+    if item.default is not dataclasses.MISSING:
+        shown = " ".join(item.default) if isinstance(item.default, tuple) else item.default
+        help_text += f" (default: {shown})"
+    options["help"] = help_text.replace("%", "%%")
+    if hint is bool:
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+        return
+    if item.metadata["choices"]:
+        options["choices"] = item.metadata["choices"]
+    if isinstance(item.default, tuple):
+        options["nargs"] = "+"
+        options["type"] = type(item.default[0]) if item.default else str
+    else:
+        options["type"] = hint
+        options["metavar"] = None if item.metadata["choices"] else name.upper()
+    parser.add_argument(flag, **options)
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """What the command line set of all flags that `add_setting` added, as the nested table of a TOML file."""
+    tables: dict[str, Any] = {}
+    for key, value in vars(args).items():
+        if "." not in key or value is None:
+            continue
+        table, name = key.split(".")
+        place = tables.setdefault(table, {}) if table else tables
+        place[name] = tuple(value) if isinstance(value, list) else value
+    return tables

@@ -1,0 +1,74 @@
+"""What a run says on the terminal: progress while it goes on, plain lines when it is piped."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """One line for the user; faults go to stderr."""
+    print(f"qsmflow: {text}", file=sys.stderr if error else sys.stdout, flush=True)
+
+
+class Progress:
+    """Counts nodes: a bar on a terminal, and with `verbose` a line for every node."""
+
+    def __init__(self, verbose: int = 0) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        self._verbose = verbose
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        console = Console(stderr=True)
+        self._bar = Bar(*columns, console=console, disable=not console.is_terminal)
+        self._task = self._bar.add_task("nodes", total=None)
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def total(self, count: int) -> None:
+        """Tell how many nodes there are."""
+        self._bar.update(self._task, total=count)
+
+    def __call__(self, node: str, event: str) -> None:
+        """Note an event of a node: ``start``, ``end`` or ``exception``."""
+        short = node.removeprefix("qsmflow.")
+        if event == "start":
+            self._bar.update(self._task, description=short[-50:])
+        else:
+            self._bar.advance(self._task)
+        if self._verbose:
+            say(f"{event:9s} {short}")
+
+
+def show_plan(settings: Any, workflow: Any) -> None:
+    """Print the settings and the nodes with their resources, as a tree."""
+    from rich.console import Console
+    from rich.tree import Tree
+
+    from qsmflow.config import to_toml
+    from qsmflow.engines.execute import real_nodes
+
+    root = Tree("qsmflow")
+    branches: dict[str, Any] = {"": root}
+    for node in sorted(real_nodes(workflow), key=lambda n: n.fullname):
+        *folders, name = node.fullname.split(".")[1:]
+        place = ""
+        for folder in folders:
+            path = f"{place}.{folder}"
+            if path not in branches:
+                branches[path] = branches[place].add(folder)
+            place = path
+        branches[place].add(f"{name}  {node.n_procs} cpu, {node.mem_gb:.1f} GB")
+    console = Console()
+    console.print(to_toml(settings), markup=False, highlight=False)
+    console.print(root)

@@ -1,0 +1,166 @@
+"""``qsmflow run BIDS OUT participant``: the BIDS App."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from qsmflow import config
+
+from .options import add_setting, given
+from .selection import add_selection_arguments, selection_from
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the verb and its flags."""
+    parser = subparsers.add_parser(
+        "run",
+        help="the BIDS App: maps, COSMOS and reports of a dataset",
+        description="Compute susceptibility maps, with several orientations also COSMOS, for the subjects of a BIDS dataset.",
+    )
+    parser.add_argument("bids_dir", type=Path, metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument("out_dir", type=Path, metavar="OUT", help="the derivative dataset to write")
+    parser.add_argument("level", choices=["participant"], help="level of the analysis")
+    add_selection_arguments(parser)
+    parser.add_argument("--preset", metavar="NAME", help="settings that come with qsmflow, by name")
+    parser.add_argument("--config-file", type=Path, metavar="TOML", help="settings; the run log of a run replays it")
+    for name, flag in (("inversion", "--inversion"),):
+        add_setting(parser, flag, config.Config, name)
+
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--nprocs", type=_positive, help="CPUs to use (default: all that this process may use)")
+    machine.add_argument("--omp-nthreads", type=_positive, help="most threads of one node (default: nprocs)")
+    machine.add_argument("--mem", type=float, metavar="GB", help="memory to use (default: nine tenths of what is free)")
+    machine.add_argument("--plugin", choices=["MultiProc", "Linear"], default="MultiProc", help="how nodes are executed")
+    machine.add_argument("-w", "--work-dir", type=Path, help="intermediate files, for resuming (default: OUT/work)")
+    machine.add_argument("--clean-workdir", action="store_true", help="remove them after a run without fault")
+    machine.add_argument("--stop-on-first-crash", action="store_true", help="stop everything when a node fails")
+    machine.add_argument("--resource-monitor", action="store_true", help="record memory and CPU of every node")
+
+    other = parser.add_argument_group("other")
+    other.add_argument("--skip-bids-validation", action="store_true", help="do not run the BIDS validator where it is installed")
+    other.add_argument("--dry-run", action="store_true", help="show the settings and the nodes, and compute nothing")
+    other.add_argument("--reports-only", action="store_true", help="make the reports again from the derivatives in OUT")
+    other.add_argument("--boilerplate-only", action="store_true", help="write the methods text and compute nothing")
+    other.add_argument("--write-graph", action="store_true", help="write the graph to OUT/logs/graph.dot")
+    other.add_argument("--sloppy", action="store_true", help="the preset sloppy: quick and inaccurate, for trying")
+    other.add_argument("-v", "--verbose", action="count", default=0, help="tell every node; twice: nipype's own log as well")
+
+    stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
+    for table in dataclasses.fields(config.Config):
+        group = table.default_factory
+        if not (isinstance(group, type) and issubclass(group, config.Settings)):
+            continue
+        for item in dataclasses.fields(group):
+            flag = f"--{table.name}-{item.name}".replace("_", "-")
+            add_setting(stages, flag, group, item.name, table.name)
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the command line asks; the exit code says whether every subject came through."""
+    from qsmflow.workflows import participant
+
+    from .progress import Progress, say
+
+    request = _request(args, participant)
+    if args.reports_only:
+        return _reports_only(request)
+    if not args.skip_bids_validation:
+        from qsmflow.bids.validator import run_validator
+
+        say(run_validator(request.bids_dir))
+    plan = participant.make_plan(request)
+    for problem in plan.problems:
+        say(f"sub-{problem.subject}: {'left out: ' if problem.stops else ''}{problem}", error=problem.stops)
+    if args.dry_run or args.boilerplate_only or args.write_graph:
+        workflow = participant.build(request, plan)
+        if args.write_graph:
+            (request.out_dir / "logs").mkdir(parents=True, exist_ok=True)
+            workflow.write_graph(str(request.out_dir / "logs" / "graph.dot"), graph2use="colored", format="dot")
+        if args.boilerplate_only:
+            paths = participant.write_methods(request, workflow)
+            say(f"methods text: {paths[0]}")
+        if args.dry_run:
+            from .progress import show_plan
+
+            show_plan(request.settings, workflow)
+        if args.dry_run or args.boilerplate_only:
+            return 1 if plan.stopped else 0
+    with Progress(verbose=args.verbose) as progress:
+        outcome, reports, record = participant.run_participants(request, plan, progress)
+    faults = participant.failed_subjects(outcome, plan)
+    say(f"{record.executed} nodes executed, {record.cached} found finished, {len(outcome.failed)} failed")
+    for report in reports:
+        say(f"report: {report}")
+    say(f"maps: {request.out_dir}")
+    for subject, messages in faults.items():
+        for message in messages:
+            say(f"sub-{subject} failed: {message}", error=True)
+    if args.clean_workdir and not faults:
+        participant.clean(request.work_dir)
+    return 1 if faults else 0
+
+
+def _reports_only(request: Any) -> int:
+    from qsmflow.errors import InputError
+    from qsmflow.reports.record import latest_record
+    from qsmflow.reports.subject import write_subject_report
+
+    from .progress import say
+
+    subjects = request.participants or [path.name[4:] for path in sorted(request.out_dir.glob("sub-*")) if path.is_dir()]
+    if not subjects:
+        raise InputError(f"{request.out_dir}: no sub-* folder, so nothing to report; run without --reports-only first")
+    for subject in subjects:
+        say(f"report: {write_subject_report(request.out_dir, subject, latest_record(request.out_dir))}")
+    return 0
+
+
+def _request(args: argparse.Namespace, participant: Any) -> Any:
+    from qsmflow.engines.execute import Machine
+    from qsmflow.engines.resources import available_cpus, available_memory_gb
+
+    layers = []
+    if args.sloppy:
+        layers.append(("--sloppy", config.read_table(config.preset_path("sloppy"))))
+    if args.preset:
+        layers.append((f"--preset {args.preset}", config.read_table(config.preset_path(args.preset))))
+    if args.config_file:
+        layers.append((str(args.config_file), config.read_table(args.config_file)))
+    selection = selection_from(args)
+    flags = given(args)
+    if args.orientation_entity is not None:
+        flags["orientation_entity"] = args.orientation_entity
+    layers.append(("command line", flags))
+    nprocs = args.nprocs or available_cpus()
+    return participant.Request(
+        bids_dir=args.bids_dir,
+        out_dir=args.out_dir,
+        work_dir=args.work_dir or args.out_dir / "work",
+        settings=config.resolve(config.Config, layers),
+        machine=Machine(
+            nprocs=nprocs,
+            memory_gb=args.mem or 0.9 * available_memory_gb(),
+            plugin=args.plugin,
+            stop_on_first_crash=args.stop_on_first_crash,
+            resource_monitor=args.resource_monitor,
+        ),
+        threads=min(args.omp_nthreads or nprocs, nprocs),
+        participants=selection.participants,
+        sessions=selection.sessions,
+        derivatives=selection.derivatives,
+        filters=selection.filters,
+        command=shlex.join(["qsmflow", *sys.argv[1:]]),
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value

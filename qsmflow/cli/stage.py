@@ -1,0 +1,127 @@
+"""``qsmflow stage NAME --in_file …``: one stage on files, its flags made from the interface's own input spec."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the verb; the flags of a stage are known only once its interface is imported."""
+    parser = subparsers.add_parser(
+        "stage",
+        help="one stage on files",
+        description="Run one stage on files. 'qsmflow stage' lists the stages, 'qsmflow stage NAME --help' its inputs.",
+        add_help=False,
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the stages, or run the one that is named."""
+    from qsmflow.errors import UsageError
+    from qsmflow.interfaces.stages import stages
+
+    known = stages()
+    if args.name in (None, "-h", "--help"):
+        for name, interface in known.items():
+            print(f"{name:20s} {(interface.__doc__ or '').splitlines()[0]}")
+        return 0
+    if args.name not in known:
+        raise UsageError(f"stage {args.name}: no such stage; known: {', '.join(known)}")
+    return _run_stage(known[args.name], args.rest)
+
+
+def _run_stage(interface: Any, rest: list[str]) -> int:
+    import json
+
+    from qsmflow.bids.naming import sidecar_path
+    from qsmflow.bids.write import write_json
+    from qsmflow.errors import QsmflowError, UsageError
+
+    parser = stage_parser(interface)
+    values = vars(parser.parse_args(rest))
+    folder = Path(values.pop("out_dir")).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = {name: value for name, value in values.items() if value is not None}
+    missing = sorted(name for name, trait in interface.input_spec().traits(mandatory=True).items() if name not in inputs)
+    if missing:
+        raise UsageError(f"stage {interface.stage}: --{missing[0]} is missing; see 'qsmflow stage {interface.stage} --help'")
+    for name, value in inputs.items():
+        if isinstance(value, Path) and not value.exists():
+            raise UsageError(f"stage {interface.stage}: --{name} {value}: no such file")
+    try:
+        outputs = interface(**_as_traits(inputs)).run(cwd=str(folder)).outputs
+    except (ValueError, TypeError) as error:
+        raise QsmflowError(f"stage {interface.stage}: {error}") from error
+    report = outputs.out_report
+    for name, value in outputs.get().items():
+        if isinstance(value, str) and Path(value).is_file():
+            write_json(sidecar_path(Path(value)), report)
+            print(f"{name}\t{value}")
+        elif name != "out_report":
+            print(f"{name}\t{value}")
+    print(json.dumps(report["Measured"]))
+    return 0
+
+
+def stage_parser(interface: Any) -> argparse.ArgumentParser:
+    """The parser of one stage: a flag for each input that is not hidden, of the same name."""
+    from qsmflow.errors import UsageError
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> Any:
+            raise UsageError(f"{message} (see '{self.prog} --help')")
+
+    parser = Parser(prog=f"qsmflow stage {interface.stage}", description=interface.__doc__)
+    parser.add_argument("--out_dir", type=Path, default=Path(), help="folder for the outputs (default: here)")
+    spec = interface.input_spec()
+    for name, trait in sorted(spec.traits(transient=None).items()):
+        if trait.hidden:
+            continue
+        parser.add_argument(f"--{name}", **_flag(trait, spec.trait_get(name)[name]))
+    return parser
+
+
+def _flag(trait: Any, default: Any) -> dict[str, Any]:
+    """Arguments of ``add_argument`` for one trait."""
+    kind = type(trait.trait_type).__name__
+    shown = f" (default: {default})" if trait.usedefault else ""
+    text = (trait.desc or "").replace("%", "%%") + shown + (" [required]" if trait.mandatory else "")
+    flag: dict[str, Any] = {"help": text, "default": None}
+    if kind == "Bool":
+        return {**flag, "action": argparse.BooleanOptionalAction}
+    if kind == "Enum":
+        return {**flag, "choices": list(trait.trait_type.values)}
+    if kind in ("File", "BasePath"):
+        return {**flag, "type": Path, "metavar": "FILE"}
+    if kind in ("InputMultiObject", "InputMultiPath"):
+        return {**flag, "type": Path, "nargs": "+", "metavar": "FILE"}
+    if kind == "List":
+        inner = type(trait.inner_traits[0].trait_type).__name__
+        if inner == "Tuple":
+            return {**flag, "type": _vector, "nargs": "+", "metavar": "X,Y,Z"}
+        return {**flag, "type": float, "nargs": "+"}
+    if kind == "Tuple":
+        return {**flag, "type": _vector, "metavar": "X,Y,Z"}
+    if kind == "Range":
+        return {**flag, "type": type(default)}
+    return {**flag, "type": {"Int": int, "Float": float}.get(kind, str)}
+
+
+def _vector(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _as_traits(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Paths absolute and as text, since the stage runs in another folder."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return str(value.absolute()) if isinstance(value, Path) else value
+
+    return {name: plain(value) for name, value in inputs.items()}

@@ -1,0 +1,272 @@
+"""Every default of qsmflow, once.
+
+Each stage has one frozen dataclass whose fields carry default, meaning and range. The command line, the traits of the
+interfaces, the TOML files and the documentation are derived from these classes; the defaults in the signatures of
+``qsmflow.core`` repeat them and a parity test holds the two together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from qsmflow.errors import UsageError
+
+S = TypeVar("S", bound="Settings")
+
+
+class ConfigError(UsageError, ValueError):
+    """A setting that cannot be used; the message names file, setting and mend in one line."""
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """Declare one setting of a `Settings` class: its default, what it means (with unit), and what it may be."""
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of the settings of one stage; refuses values outside what `setting` declares."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Settings):
+                continue
+            if hints[item.name] is float and isinstance(value, int) and not isinstance(value, bool):
+                value = float(value)
+                object.__setattr__(self, item.name, value)
+            if isinstance(value, list):
+                value = tuple(value)
+                object.__setattr__(self, item.name, value)
+            _check(type(self).__name__, item, hints[item.name], value)
+
+
+def _check(group: str, item: dataclasses.Field[Any], hint: Any, value: Any) -> None:
+    name, meta = f"{group}.{item.name}", item.metadata
+    plain = {"bool": bool, "int": int, "float": float, "str": str}
+    expected = plain.get(getattr(hint, "__name__", ""))
+    if expected is not None and type(value) is not expected:
+        raise ConfigError(f"{name}: expected {expected.__name__}, got {value!r}")
+    if meta.get("choices") and not {value} <= set(meta["choices"]):
+        raise ConfigError(f"{name}: {value!r} is not one of {', '.join(meta['choices'])}")
+    if meta.get("low") is not None and value < meta["low"]:
+        raise ConfigError(f"{name}: {value!r} is below {meta['low']}")
+    if meta.get("high") is not None and value > meta["high"]:
+        raise ConfigError(f"{name}: {value!r} is above {meta['high']}")
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a TOML file as a nested dict."""
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a readable TOML file ({error})") from error
+
+
+def preset_path(name: str) -> Path:
+    """File of the preset `name`; the presets stand in ``data/presets``."""
+    folder = Path(__file__).parent / "data" / "presets"
+    known = sorted(path.stem for path in folder.glob("*.toml"))
+    if name not in known:
+        raise ConfigError(f"--preset {name}: no such preset; known: {', '.join(known)}")
+    return folder / f"{name}.toml"
+
+
+def resolve(settings: type[S], layers: Sequence[tuple[str, dict[str, Any]]]) -> S:
+    """Lay tables over each other, later ones winning; each comes with the name of where it is from.
+
+    Every layer is checked on its own first, so that a fault is told of the file it stands in.
+    """
+    merged: dict[str, Any] = {}
+    for source, table in layers:
+        try:
+            from_table(settings, table)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from error
+        for name, value in table.items():
+            merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
+    return from_table(settings, merged)
+
+
+def from_table(settings: type[S], table: dict[str, Any]) -> S:
+    """Build `settings` from a nested dict; every name that is not a setting is refused."""
+    hints = get_type_hints(settings)
+    known = {item.name for item in dataclasses.fields(settings)}
+    values = {}
+    for name, value in table.items():
+        if name not in known:
+            raise ConfigError(f"{name}: no such setting in [{settings.__name__}]; known: {', '.join(sorted(known))}")
+        hint = hints[name]
+        if isinstance(hint, type) and issubclass(hint, Settings):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{name}: expected a table")
+            value = from_table(hint, value)
+        values[name] = value
+    return settings(**values)
+
+
+def to_toml(settings: Settings) -> str:
+    """Write `settings` as TOML that `read_table` and `from_table` turn back into the same value."""
+    lines: list[str] = []
+    tables: list[str] = []
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if isinstance(value, Settings):
+            tables.append(f"\n[{item.name}]\n{to_toml(value)}")
+        else:
+            lines.append(f"{item.name} = {_toml_value(value)}\n")
+    return "".join(lines) + "".join(tables)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml_value(v) for v in value) + "]"
+    return repr(value)
+
+
+# --- one class a stage, in the order of the pipeline -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScalePhase(Settings):
+    """Stored phase to radians."""
+
+    sign: str = setting(
+        "plus",
+        "sign of the phase: plus where a paramagnetic source raises it, minus where the scanner conjugates",
+        choices=("plus", "minus"),
+    )
+    nonfinite: str = setting(
+        "refuse",
+        "NaN and Inf voxels: refuse the input, or set them to zero and name their number",
+        choices=("refuse", "zero"),
+    )
+
+
+@dataclass(frozen=True)
+class BrainMask(Settings):
+    """Brain extraction from the magnitude."""
+
+    method: str = setting(
+        "auto", "auto takes FSL BET where bet is installed, else the embedded method", choices=("auto", "embedded", "bet")
+    )
+    bet_fraction: float = setting(0.5, "fractional intensity threshold of FSL BET; smaller keeps more", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class QualityMask(Settings):
+    """Phase-quality masking on top of the brain mask."""
+
+    threshold: float = setting(
+        0.3, "voxels whose ROMEO quality (0 bad, 1 good) is below this leave the mask; 0 keeps all", low=0, high=1
+    )
+    fill_holes: bool = setting(True, "close the holes that the threshold tore inside the brain")
+
+
+@dataclass(frozen=True)
+class Unwrap(Settings):
+    """Phase unwrapping."""
+
+    method: str = setting("romeo", "path-following ROMEO, or Laplacian", choices=("romeo", "laplacian"))
+    remove_offset: bool = setting(True, "estimate the receiver phase offset from two echoes (MCPC-3D-S) and remove it first")
+
+
+@dataclass(frozen=True)
+class VSharp(Settings):
+    """Background removal by V-SHARP."""
+
+    max_radius: float = setting(12.0, "largest kernel radius, mm", low=0)
+    min_radius: float = setting(1.0, "smallest kernel radius, mm; the mask is eroded by it", low=0)
+    threshold: float = setting(0.05, "truncation of the deconvolution kernel", low=0, high=1)
+
+
+@dataclass(frozen=True)
+class TKD(Settings):
+    """Truncated k-space division."""
+
+    threshold: float = setting(0.15, "dipole values nearer to zero than this are truncated", low=0, high=2 / 3)
+
+
+@dataclass(frozen=True)
+class L2(Settings):
+    """Closed-form inversion with a quadratic gradient penalty."""
+
+    weight: float = setting(0.01, "regularisation weight of the gradient penalty", low=0)
+
+
+@dataclass(frozen=True)
+class Registration(Settings):
+    """Rigid registration of the orientations to the reference."""
+
+    method: str = setting(
+        "auto", "auto takes FSL FLIRT where flirt is installed, else the embedded method", choices=("auto", "embedded", "flirt")
+    )
+
+
+@dataclass(frozen=True)
+class COSMOS(Settings):
+    """Susceptibility from several orientations."""
+
+    tolerance: float = setting(1e-3, "relative residual at which the least-squares solver stops", low=0)
+    max_iterations: int = setting(50, "most iterations of the least-squares solver", low=1)
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
+
+    inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation")
+    orientation_entity: str = setting("acq", "BIDS entity that tells the orientations of one head apart")
+    scale_phase: ScalePhase = field(default_factory=ScalePhase)
+    brain_mask: BrainMask = field(default_factory=BrainMask)
+    quality_mask: QualityMask = field(default_factory=QualityMask)
+    unwrap: Unwrap = field(default_factory=Unwrap)
+    vsharp: VSharp = field(default_factory=VSharp)
+    tkd: TKD = field(default_factory=TKD)
+    l2: L2 = field(default_factory=L2)
+    registration: Registration = field(default_factory=Registration)
+    cosmos: COSMOS = field(default_factory=COSMOS)
+
+
+@dataclass(frozen=True)
+class Simulate(Settings):
+    """A simulated BIDS dataset."""
+
+    subjects: int = setting(1, "number of subjects; each has an anatomy of its own, unless labels are given", low=1, high=99)
+    orientations: int = setting(1, "number of head orientations, drawn at random; the first is straight", low=1, high=99)
+    angles: tuple[str, ...] = setting(
+        (), "orientations as pitch,roll,yaw in degrees (about x, y, z, in this order) instead of random ones"
+    )
+    max_angle: float = setting(25.0, "largest angle of a random orientation to the first, degrees", low=0, high=90)
+    max_shift: float = setting(3.0, "largest random shift of the head between orientations along an axis, mm", low=0)
+    voxel_size: tuple[float, ...] = setting((1.0,), "voxel size in mm: one number, or three")
+    shape: tuple[int, ...] = setting((), "voxels along x, y, z; without it the grid holds the head in all orientations")
+    oblique: tuple[float, ...] = setting(
+        (0.0, 0.0, 0.0), "tilt of the acquired grid about x, y, z in degrees; the head stays where it is"
+    )
+    te: tuple[float, ...] = setting((0.004, 0.012, 0.020, 0.028), "echo times, s, ascending")
+    b0: float = setting(3.0, "field strength, T", low=0.1, high=20)
+    snr: float = setting(60.0, "mean brain magnitude of the first echo over the noise SD of a channel; inf for none", low=1)
+    supersample: int = setting(2, "points along each axis of a voxel at which the head is looked at", low=1, high=8)
+    seed: int = setting(0, "of anatomy, orientations, receiver and noise; the same seed gives the same files", low=0)
+    labels: str = setting("", "label map (NIfTI) to take as the head instead of the procedural one")
+    chi: str = setting("", "tissue table of the labels: a TSV file, or head or rc2 for those of the package")
+    brain: str = setting("", "mask (NIfTI) on the grid of the label map: what counts as brain; without it the table says")

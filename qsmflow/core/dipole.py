@@ -1,0 +1,131 @@
+"""The dipole kernel and the field that a susceptibility distribution makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from .grid import Size, as_size, crop_to, fast_shape, frequencies, irfft, pad_to, rfft
+
+
+def dipole_kernel(
+    shape: Sequence[int],
+    voxel_size: Sequence[float],
+    b0_dir: Sequence[float] = (0.0, 0.0, 1.0),
+    *,
+    truncation_radius: float | None = None,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
+    """Unit dipole response in k-space, ``D(k) = 1/3 - (k.b)^2 / |k|^2``, on the half spectrum of a real FFT.
+
+    Parameters
+    ----------
+    shape
+        Voxels of the real volume, (X, Y, Z).
+    voxel_size
+        mm.
+    b0_dir
+        Direction of B0 in voxel axes; any length but zero.
+    truncation_radius
+        mm. When given, the kernel of the dipole cut off beyond that distance,
+        ``D(k) (1 - 3 j1(q)/q)`` with ``q = 2 pi |k| R``: its field needs no periodic images, so a grid padded
+        by R is free of aliasing. None: the full dipole, periodic over the grid.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, (X, Y, Z // 2 + 1); zero at k = 0.
+
+    Raises
+    ------
+    ValueError
+        `b0_dir` is zero.
+
+    References
+    ----------
+    Salomir et al., Concepts Magn Reson B 2003 (kernel); Vico et al., J Comput Phys 2016 (truncated kernels).
+    """
+    direction = torch.as_tensor(b0_dir, dtype=torch.float64)
+    if not float(direction.norm()) > 0:
+        raise ValueError(f"b0_dir must be a direction, got {tuple(b0_dir)}")
+    bx, by, bz = (direction / direction.norm()).tolist()
+    kx, ky, kz = frequencies(as_size(shape), voxel_size, device)
+    k2 = kx**2 + ky**2 + kz**2
+    k2[0, 0, 0] = 1.0
+    # At the Nyquist frequency of an even axis +k and -k are one sample: the terms odd in it average to nothing.
+    ox, oy, oz = (_without_nyquist(k, n) for k, n in zip((kx, ky, kz), as_size(shape), strict=True))
+    even = (kx * bx) ** 2 + (ky * by) ** 2 + (kz * bz) ** 2
+    odd = 2.0 * (ox * oy * (bx * by) + oy * oz * (by * bz) + ox * oz * (bx * bz))
+    kernel = (1.0 / 3.0) - (even + odd) / k2
+    if truncation_radius is not None:
+        q = 2.0 * torch.pi * truncation_radius * k2.sqrt()
+        # 3 j1(q) / q, the transform of the ball; q is bounded below by the grid, so no series is needed at 0
+        kernel *= 1.0 - 3.0 * (torch.sin(q) - q * torch.cos(q)) / q**3
+    kernel[0, 0, 0] = 0.0
+    return kernel
+
+
+def _without_nyquist(k: torch.Tensor, size: int) -> torch.Tensor:
+    if size % 2:
+        return k
+    k = k.clone()
+    k.view(-1)[size // 2] = 0.0
+    return k
+
+
+def forward_field(
+    chi: torch.Tensor,
+    voxel_size: Sequence[float],
+    b0_dir: Sequence[float] = (0.0, 0.0, 1.0),
+    *,
+    periodic: bool = False,
+) -> torch.Tensor:
+    """Field shift that a susceptibility distribution makes, Lorentz-corrected, relative to B0.
+
+    Parameters
+    ----------
+    chi
+        ppm, (..., X, Y, Z); zero beyond the grid.
+    voxel_size
+        mm.
+    b0_dir
+        Direction of B0 in voxel axes.
+    periodic
+        True: circular convolution, the model that k-space inversions invert. False: the field in free space,
+        computed with a dipole cut off at the diagonal of the grid, hence without aliasing.
+
+    Returns
+    -------
+    torch.Tensor
+        ppm, the shape of `chi`. Peak memory is about 3 padded volumes; the free-space transform pads each axis
+        to twice its length.
+    """
+    shape = as_size(chi.shape)
+    if periodic:
+        return irfft(rfft(chi) * dipole_kernel(shape, voxel_size, b0_dir, device=chi.device), shape)
+    padded = fast_shape([2 * n for n in shape])
+    kernel = _free_space_kernel(shape, padded, voxel_size, b0_dir, chi.device)
+    return crop_to(irfft(rfft(pad_to(chi, padded)) * kernel, padded), shape)
+
+
+def _free_space_kernel(
+    shape: Size, padded: Size, voxel_size: Sequence[float], b0_dir: Sequence[float], device: torch.device
+) -> torch.Tensor:
+    """Half spectrum, on the grid `padded`, of the dipole cut off at the diagonal of `shape`.
+
+    The cut-off dipole is sampled on a grid that holds its whole ball, taken to image space, and the offsets that
+    occur inside `shape` are kept; beyond them nothing is needed.
+    """
+    extent = [n * float(d) for n, d in zip(shape, voxel_size, strict=True)]
+    radius = sum(e * e for e in extent) ** 0.5
+    ball = fast_shape([n + int(radius / float(d)) + 2 for n, d in zip(shape, voxel_size, strict=True)])
+    spectrum = dipole_kernel(ball, voxel_size, b0_dir, truncation_radius=radius, device=device)
+    response = irfft(spectrum.to(torch.complex64), ball)
+    for axis, (size, big) in enumerate(zip(padded, ball, strict=True)):
+        half = min(size, big) // 2
+        front, back = response.narrow(axis, 0, half), response.narrow(axis, big - half, half)
+        filler = list(response.shape)
+        filler[axis] = size - 2 * half
+        response = torch.cat([front, response.new_zeros(filler), back], dim=axis)
+    return rfft(response)

@@ -1,0 +1,118 @@
+"""From phase to field: units, the receiver offset, and the combination of echoes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from .smooth import gaussian
+
+#: Proton gyromagnetic ratio over 2 pi, MHz/T (CODATA): the phase of 1 ppm after 1 s at 1 T, in turns.
+GAMMA_BAR = 42.577478518
+
+
+def radians_per_ppm(te: float, b0: float) -> float:
+    """Phase, rad, that 1 ppm of field makes after `te` s at `b0` T."""
+    return 2.0 * torch.pi * GAMMA_BAR * b0 * te
+
+
+def wrap(phase: torch.Tensor) -> torch.Tensor:
+    """Phase, rad, brought into [-pi, pi)."""
+    return torch.remainder(phase + torch.pi, 2.0 * torch.pi) - torch.pi
+
+
+def receiver_offset(
+    phase: torch.Tensor,
+    magnitude: torch.Tensor,
+    te: Sequence[float],
+    voxel_size: Sequence[float],
+    unwrap: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    *,
+    smoothing: float = 7.0,
+) -> torch.Tensor:
+    """Phase at TE = 0 from the first two echoes, MCPC-3D-S for one (combined) channel.
+
+    The phase difference of the two echoes is unwrapped and extrapolated to TE = 0; what the first echo has on top is
+    the offset, smoothed as a complex image because the receiver's phase is smooth and the noise is not.
+
+    Parameters
+    ----------
+    phase, magnitude
+        rad and any unit, (E, X, Y, Z) with E >= 2.
+    te
+        s, one an echo.
+    voxel_size
+        mm.
+    unwrap
+        Takes the wrapped phase difference and the magnitude product, each (X, Y, Z); returns it unwrapped.
+    smoothing
+        Standard deviation of the Gaussian, mm.
+
+    Returns
+    -------
+    torch.Tensor
+        rad, (X, Y, Z), wrapped.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two echoes.
+
+    References
+    ----------
+    Eckstein et al., Magn Reson Med 2018, eq. 5-7.
+    """
+    if len(te) < 2:
+        raise ValueError("the receiver offset needs two echoes")
+    weight = magnitude[0] * magnitude[1]
+    difference = unwrap(wrap(phase[1] - phase[0]), weight)
+    offset = phase[0] - difference * (te[0] / (te[1] - te[0]))
+    parts = torch.stack([weight * torch.cos(offset), weight * torch.sin(offset)])
+    real, imag = gaussian(parts, voxel_size, smoothing)
+    return torch.atan2(imag, real)
+
+
+def combine_echoes(
+    phase: torch.Tensor, magnitude: torch.Tensor, te: Sequence[float], b0: float, *, intercept: bool = False
+) -> torch.Tensor:
+    """Field from unwrapped phase by a least-squares fit over echo time, weighted by the phase's inverse variance.
+
+    The variance of the phase falls with the squared magnitude, so the weights are ``magnitude**2``.
+
+    Parameters
+    ----------
+    phase
+        rad, unwrapped consistently over the echoes, (E, X, Y, Z).
+    magnitude
+        Any unit, (E, X, Y, Z).
+    te
+        s, one an echo.
+    b0
+        T.
+    intercept
+        True: fit a phase at TE = 0 as well (needs two echoes); False: the line goes through zero, which costs less
+        noise and is right once the receiver offset is gone.
+
+    Returns
+    -------
+    torch.Tensor
+        ppm, (X, Y, Z); zero where the magnitude is zero in all echoes.
+
+    Raises
+    ------
+    ValueError
+        Number of echoes and of echo times differ, or an intercept is asked of one echo.
+    """
+    if phase.shape[0] != len(te):
+        raise ValueError(f"{phase.shape[0]} echoes but {len(te)} echo times")
+    if intercept and len(te) < 2:
+        raise ValueError("an intercept needs two echoes")
+    weight = magnitude.square()
+    time = torch.tensor(te, dtype=phase.dtype, device=phase.device).reshape(-1, 1, 1, 1)
+    if intercept:
+        total = weight.sum(0).clamp_min(torch.finfo(phase.dtype).tiny)
+        time = time - (weight * time).sum(0) / total
+    normal = (weight * time.square()).sum(0)
+    slope = (weight * time * phase).sum(0) / normal.clamp_min(torch.finfo(phase.dtype).tiny)
+    return torch.where(normal > 0, slope, torch.zeros_like(slope)) / radians_per_ppm(1.0, b0)

@@ -1,0 +1,178 @@
+"""Susceptibility from several orientations of one head (COSMOS)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..dipole import dipole_kernel
+from ..grid import as_size, crop_to, fast_shape, irfft, pad_to, rfft
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How well a set of B0 directions determines the susceptibility.
+
+    `smallest` is the least of ``sqrt(sum_i D_i^2 / N)`` over the directions of k-space, which for one orientation is
+    0 (the cone) and at best 0.298; `weak` the share of k-space where it is below 0.1.
+    """
+
+    smallest: float
+    weak: float
+
+
+def condition(b0_dirs: Sequence[Sequence[float]], samples: int = 20000) -> Condition:
+    """Condition of a set of B0 directions, evaluated on `samples` directions spread evenly over the sphere."""
+    n = torch.arange(samples, dtype=torch.float64)
+    z = 1.0 - (2.0 * n + 1.0) / samples
+    angle = torch.pi * (1.0 + 5.0**0.5) * n
+    ring = (1.0 - z**2).sqrt()
+    points = torch.stack([ring * torch.cos(angle), ring * torch.sin(angle), z], dim=1)
+    b = torch.as_tensor(b0_dirs, dtype=torch.float64)
+    b = b / b.norm(dim=1, keepdim=True)
+    strength = (1.0 / 3.0 - (points @ b.T) ** 2).square().mean(1).sqrt()
+    return Condition(float(strength.min()), float((strength < 0.1).double().mean()))
+
+
+def cosmos_kspace(
+    fields: torch.Tensor,
+    mask: torch.Tensor,
+    voxel_size: Sequence[float],
+    b0_dirs: Sequence[Sequence[float]],
+    *,
+    floor: float = 0.1,
+) -> torch.Tensor:
+    """COSMOS in closed form: ``chi(k) = sum_i D_i F_i / sum_i D_i^2``.
+
+    Parameters
+    ----------
+    fields
+        Local fields in the reference frame, ppm, (N, X, Y, Z).
+    mask
+        bool, (X, Y, Z): where all orientations have a field.
+    voxel_size
+        mm.
+    b0_dirs
+        Direction of B0 of each orientation in the voxel axes of the reference.
+    floor
+        Where ``sqrt(sum_i D_i^2 / N)`` is below this, it is held there, so that a poor set of orientations
+        does not amplify noise without bound.
+
+    Returns
+    -------
+    torch.Tensor
+        Susceptibility, ppm, (X, Y, Z); zero outside the mask.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two orientations, or their number differs from that of the directions.
+
+    References
+    ----------
+    Liu et al., Magn Reson Med 2009, eq. 4.
+    """
+    _check(fields, b0_dirs)
+    shape = as_size(fields.shape)
+    padded = fast_shape(shape)
+    numerator: torch.Tensor | None = None
+    power = torch.zeros(())
+    for field, b0_dir in zip(fields, b0_dirs, strict=True):
+        kernel = dipole_kernel(padded, voxel_size, b0_dir, device=fields.device)
+        term = rfft(pad_to(field * mask, padded)) * kernel
+        numerator = term if numerator is None else numerator.add_(term)
+        power = power + kernel.square()
+    assert numerator is not None
+    return crop_to(irfft(numerator / power.clamp_min(len(fields) * floor**2), padded), shape) * mask
+
+
+def cosmos(
+    fields: torch.Tensor,
+    weights: torch.Tensor,
+    voxel_size: Sequence[float],
+    b0_dirs: Sequence[Sequence[float]],
+    *,
+    tolerance: float = 1e-3,
+    max_iterations: int = 50,
+) -> tuple[torch.Tensor, list[float]]:
+    """COSMOS as masked, weighted least squares: ``min sum_i |W_i (D_i * chi - field_i)|^2``, chi inside the mask.
+
+    A voxel that an orientation lacks (weight 0) costs nothing there, and what lies outside every mask holds no
+    susceptibility, which the closed form cannot say. Solved by conjugate gradients on the normal equations,
+    from zero.
+
+    Parameters
+    ----------
+    fields
+        Local fields in the reference frame, ppm, (N, X, Y, Z).
+    weights
+        (N, X, Y, Z), zero where an orientation has no field; the magnitude is the natural choice. The mask of
+        chi is where any weight is positive.
+    voxel_size, b0_dirs
+        As in `cosmos_kspace`.
+    tolerance
+        Stops when the residual of the normal equations has fallen to this share of its start.
+    max_iterations
+        Stops there at the latest.
+
+    Returns
+    -------
+    chi, residuals
+        Susceptibility, ppm, (X, Y, Z), zero outside the mask; and the relative residual after each iteration.
+        Peak memory is about N + 8 volumes beside the inputs; an iteration costs N + 1 FFT pairs.
+
+    Raises
+    ------
+    ValueError
+        As `cosmos_kspace`; or all weights are zero.
+
+    References
+    ----------
+    Liu et al., Magn Reson Med 2009, eq. 6 (weighted least squares).
+    """
+    _check(fields, b0_dirs)
+    mask = (weights > 0).any(0)
+    if not bool(mask.any()):
+        raise ValueError("all weights are zero")
+    shape = as_size(fields.shape)
+    padded = fast_shape(shape)
+    kernels = [dipole_kernel(padded, voxel_size, b, device=fields.device) for b in b0_dirs]
+    power = weights.square()
+    power = power / power.sum(0)[mask].mean()
+
+    def adjoint(images: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
+        spectra = (kernel * rfft(pad_to(image, padded)) for kernel, image in zip(kernels, images, strict=True))
+        total = next(spectra)
+        for spectrum in spectra:
+            total = total.add_(spectrum)
+        return crop_to(irfft(total, padded), shape) * mask
+
+    def normal(chi: torch.Tensor) -> torch.Tensor:
+        spectrum = rfft(pad_to(chi, padded))
+        return adjoint(
+            [w * crop_to(irfft(spectrum * kernel, padded), shape) for kernel, w in zip(kernels, power, strict=True)]
+        )
+
+    chi = torch.zeros_like(fields[0])
+    residual = adjoint(power * fields)
+    direction = residual.clone()
+    energy = start = float(residual.square().sum())
+    history: list[float] = []
+    while energy > start * tolerance**2 and len(history) < max_iterations:
+        image = normal(direction)
+        step = energy / float((direction * image).sum())
+        chi = chi + step * direction
+        residual = residual - step * image
+        energy, previous = float(residual.square().sum()), energy
+        direction = residual + (energy / previous) * direction
+        history.append((energy / start) ** 0.5)
+    return chi, history
+
+
+def _check(fields: torch.Tensor, b0_dirs: Sequence[Sequence[float]]) -> None:
+    if len(fields) < 2:
+        raise ValueError(f"COSMOS needs at least two orientations, got {len(fields)}")
+    if len(fields) != len(b0_dirs):
+        raise ValueError(f"{len(fields)} fields but {len(b0_dirs)} directions of B0")

@@ -1,0 +1,25 @@
+"use strict";
+for (const figure of document.querySelectorAll(".flicker")) {
+  const output = figure.querySelector("output");
+  const play = figure.querySelector('[data-act="play"]');
+  let timer = null;
+  const swap = () => {
+    const on = figure.classList.toggle("on");
+    output.textContent = on ? figure.dataset.second : figure.dataset.first;
+  };
+  figure.querySelector('[data-act="swap"]').addEventListener("click", swap);
+  play.addEventListener("click", () => {
+    if (timer === null) {
+      timer = setInterval(swap, 700);
+    } else {
+      clearInterval(timer);
+      timer = null;
+    }
+    play.setAttribute("aria-pressed", String(timer !== null));
+  });
+}
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) {
+    details.open = true;
+  }
+});

@@ -1,0 +1,1 @@
+"""How a DAG is executed: resources of each stage, workers, logging, resume."""

@@ -1,0 +1,173 @@
+"""Running a graph on this machine, and telling what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nipype import config as nipype_config
+from nipype.pipeline.engine import Node, Workflow
+
+from qsmflow.bids.naming import sidecar_path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A node that failed: its full name, the last line of its error, and the crash file (None when none was written)."""
+
+    node: str
+    message: str
+    crash_file: Path | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one execution did: full names of the nodes by what happened to them."""
+
+    executed: tuple[str, ...]
+    cached: tuple[str, ...]
+    failed: tuple[Failure, ...]
+    not_run: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the graph may use here."""
+
+    nprocs: int
+    memory_gb: float
+    plugin: str = "MultiProc"
+    stop_on_first_crash: bool = False
+    resource_monitor: bool = False
+
+
+def real_nodes(workflow: Workflow) -> list[Node]:
+    """The nodes of `workflow` that compute, with full names; identity nodes only pass values on."""
+    return [node for node in workflow._create_flat_graph().nodes if type(node.interface).__name__ != "IdentityInterface"]
+
+
+def node_folder(workflow: Workflow, node: Node) -> Path:
+    """Where `node` keeps its results."""
+    return Path(workflow.base_dir, *node.fullname.split("."))
+
+
+def forget_lost_products(workflow: Workflow) -> list[str]:
+    """Make those nodes run again whose derivative or sidecar somebody removed; returns their names."""
+    lost = []
+    for node in real_nodes(workflow):
+        target = getattr(node.inputs, "out_path", None)
+        if not target or (Path(target).exists() and sidecar_path(Path(target)).exists()):
+            continue
+        for stamp in node_folder(workflow, node).glob("_0x*.json"):
+            stamp.unlink()
+            lost.append(node.fullname)
+    return lost
+
+
+def execute(
+    workflow: Workflow, machine: Machine, crash_dir: Path, on_event: Callable[[str, str], None] | None = None
+) -> Outcome:
+    """Run what is not finished of `workflow`; a failed node stops what depends on it and nothing else.
+
+    Parameters
+    ----------
+    workflow
+        With its ``base_dir`` set.
+    machine
+        Processes and memory to use.
+    crash_dir
+        Where a failed node leaves its text file.
+    on_event
+        Called with the full name of a node and ``start``, ``end`` or ``exception``.
+    """
+    configure(machine, crash_dir)
+    forget_lost_products(workflow)
+    started = time.time()
+    failed: list[str] = []
+
+    def status(node: Node, event: str) -> None:
+        if event == "exception" and node.fullname not in failed:
+            failed.append(node.fullname)
+        if on_event is not None:
+            on_event(node.fullname, event)
+
+    arguments: dict[str, Any] = {"status_callback": status}
+    plugin = machine.plugin
+    if plugin == "MultiProc" and machine.nprocs == 1:
+        plugin = "Linear"
+    if plugin == "MultiProc":
+        arguments |= {
+            "n_procs": machine.nprocs,
+            "memory_gb": machine.memory_gb,
+            "raise_insufficient": False,
+            "mp_context": "forkserver",
+        }
+    try:
+        workflow.run(plugin=plugin, plugin_args=arguments)
+    except Exception:
+        if not failed:
+            raise
+    return _outcome(workflow, started, failed, crash_dir)
+
+
+def configure(machine: Machine, crash_dir: Path) -> None:
+    """Tell nipype how to run: quietly, without the network, with text crash files, hashing the content of files."""
+    crash_dir.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("LOGNAME", "qsmflow")
+    nipype_config.update_config(
+        {
+            "execution": {
+                "crashdump_dir": str(crash_dir),
+                "crashfile_format": "txt",
+                "hash_method": "content",
+                "stop_on_first_crash": machine.stop_on_first_crash,
+                "remove_unnecessary_outputs": False,
+                "create_report": False,
+                "poll_sleep_duration": 0.05,
+                "check_version": False,
+            },
+            "monitoring": {"enabled": machine.resource_monitor},
+        }
+    )
+    if machine.resource_monitor:
+        nipype_config.enable_resource_monitor()
+    for name in ("nipype.workflow", "nipype.utils", "nipype.interface"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _outcome(workflow: Workflow, started: float, failed: list[str], crash_dir: Path) -> Outcome:
+    executed, cached, not_run = [], [], []
+    for node in real_nodes(workflow):
+        result = node_folder(workflow, node) / f"result_{node.name}.pklz"
+        stamps = [path for path in result.parent.glob("_0x*.json") if "_unfinished" not in path.name]
+        if node.fullname in failed:
+            continue
+        if not result.exists() or not stamps:
+            not_run.append(node.fullname)
+        elif result.stat().st_mtime >= started:
+            executed.append(node.fullname)
+        else:
+            cached.append(node.fullname)
+    crashes = sorted(path for path in crash_dir.glob("crash-*.txt") if path.stat().st_mtime >= started - 1)
+    failures = tuple(_failure(name, crashes) for name in failed)
+    return Outcome(tuple(executed), tuple(cached), failures, tuple(not_run))
+
+
+def _failure(name: str, crashes: list[Path]) -> Failure:
+    for path in crashes:
+        text = path.read_text(errors="replace")
+        if f"Node: {name}\n" in text:
+            return Failure(name, last_error(text), path)
+    return Failure(name, "no crash file was written; the worker was probably killed (out of memory?)", None)
+
+
+def last_error(text: str) -> str:
+    """The last line of an error's traceback in a crash file: what went wrong, without where."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.split(":")[0].replace(".", "").replace("_", "").isalnum() and "Error" in line]
+    return (errors or lines or ["unknown"])[-1]

@@ -1,0 +1,1 @@
+"""Nipype interfaces, one a stage: load, call one function of `qsmflow.core`, save."""

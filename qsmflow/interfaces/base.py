@@ -1,0 +1,137 @@
+"""What all stages share: settings as traits, a report of what was done, and a hash that knows the code."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+import qsmflow
+from qsmflow.config import Settings
+from qsmflow.engines.resources import Resources
+
+Spec = TypeVar("Spec", bound=BaseInterfaceInputSpec)
+
+
+class StageInputSpec(BaseInterfaceInputSpec):
+    """Inputs every stage has."""
+
+    num_threads = traits.Int(1, usedefault=True, nohash=True, desc="CPU threads")
+    code_version = traits.Str(hidden=True, desc="hash of the code, so that a cached result of other code is not reused")
+
+
+class StageOutputSpec(TraitedSpec):
+    """Outputs every stage has."""
+
+    out_report = traits.Dict(desc="stage, method, parameters, measured numbers and software, for the sidecar")
+
+
+def with_settings(settings: type[Settings]) -> Callable[[type[Spec]], type[Spec]]:
+    """Class decorator: give an input spec one trait for each field of `settings`, with its default and meaning."""
+
+    def decorate(spec: type[Spec]) -> type[Spec]:
+        hints = get_type_hints(settings)
+        for item in dataclasses.fields(settings):
+            spec.add_class_trait(item.name, _trait(item, hints[item.name]))
+        return spec
+
+    return decorate
+
+
+def _trait(item: dataclasses.Field[Any], hint: Any) -> Any:
+    meta: dict[str, Any] = {"usedefault": True, "desc": item.metadata["doc"], "setting": True}
+    if item.metadata["choices"]:
+        return traits.Enum(item.default, list(item.metadata["choices"]), **meta)
+    if hint is bool:
+        return traits.Bool(item.default, **meta)
+    if hint is str:
+        return traits.Str(item.default, **meta)
+    low, high = item.metadata["low"], item.metadata["high"]
+    number = int if hint is int else float
+    return traits.Range(
+        value=number(item.default),
+        low=None if low is None else number(low),
+        high=None if high is None else number(high),
+        **meta,
+    )
+
+
+class StageInterface(SimpleInterface):
+    """Base of the stages: subclasses load, call one function of `qsmflow.core`, save, and return what they measured."""
+
+    #: Name of the stage everywhere: command line, settings, documentation.
+    stage: ClassVar[str]
+    #: What it does, in the words of the field; goes into the sidecar.
+    method: ClassVar[str]
+    resources: ClassVar[Resources]
+    input_spec = StageInputSpec
+    output_spec = StageOutputSpec
+
+    def __init__(self, **inputs: Any) -> None:
+        super().__init__(**inputs)
+        self.inputs.code_version = code_hash()
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import torch
+
+        torch.set_num_threads(self.inputs.num_threads)
+        measured = self._stage(Path(runtime.cwd))
+        self._results["out_report"] = {
+            "Stage": self.stage,
+            "Method": measured.pop("Method", self.method),
+            "Parameters": self._parameters(),
+            "Measured": measured,
+            "SoftwareVersions": software_versions(),
+            "Device": "cpu",
+        }
+        return runtime
+
+    def _stage(self, cwd: Path) -> dict[str, Any]:
+        """Do the work, put the outputs into ``self._results`` and return the numbers worth telling."""
+        raise NotImplementedError
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            name: getattr(self.inputs, name)
+            for name, trait in sorted(self.inputs.traits(transient=None).items())
+            if (trait.setting or trait.parameter) and isdefined(getattr(self.inputs, name))
+        }
+
+    def settings(self, group: type[Settings]) -> dict[str, Any]:
+        """The values of the traits that came from `group`, by name."""
+        return {item.name: getattr(self.inputs, item.name) for item in dataclasses.fields(group)}
+
+
+@functools.cache
+def code_hash() -> str:
+    """Hash of the package's code that computes: everything in core, interfaces and, later, networks."""
+    digest = hashlib.sha256()
+    root = Path(qsmflow.__file__).parent
+    for room in ("core", "interfaces"):
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def software_versions() -> dict[str, str]:
+    """Versions of what computes a result."""
+    packages = ("torch", "numpy", "scipy", "nibabel", "nipype", "warpkit")
+    return {
+        "qsmflow": qsmflow.__version__,
+        **{name: version(name) for name in packages},
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,94 @@
+"""Phase unwrapping and phase quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import File, traits
+
+from qsmflow import config
+from qsmflow.core.field import receiver_offset, wrap
+from qsmflow.core.mask.quality import keep_good_phase
+from qsmflow.core.unwrap import laplacian, romeo, voxel_quality
+from qsmflow.engines.resources import Resources
+
+from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
+from .volume import load, load_echoes, save
+
+
+class _PhaseInputSpec(StageInputSpec):
+    in_file = File(exists=True, mandatory=True, desc="wrapped phase, rad, 3-D or echoes as the fourth axis")
+    magnitude = File(exists=True, mandatory=True, desc="magnitude of the same shape")
+    mask = File(exists=True, mandatory=True, desc="brain mask")
+    te = traits.List(traits.Float(), mandatory=True, minlen=1, parameter=True, desc="echo times, s")
+
+
+@with_settings(config.Unwrap)
+class UnwrapInputSpec(_PhaseInputSpec):
+    """Inputs of `Unwrap`."""
+
+
+class UnwrapOutputSpec(StageOutputSpec):
+    """Outputs of `Unwrap`."""
+
+    out_file = File(exists=True, desc="unwrapped phase, rad, the shape of in_file")
+
+
+class Unwrap(StageInterface):
+    """Remove the receiver offset (two echoes or more) and unwrap by ROMEO or the Laplacian."""
+
+    stage = "unwrap"
+    method = "phase unwrapping"
+    resources = Resources(volumes=10, volumes_per_image=6, cpus=1, minutes=4)
+    input_spec = UnwrapInputSpec
+    output_spec = UnwrapOutputSpec
+
+    def _stage(self, cwd: Path) -> dict[str, Any]:
+        volume, magnitude = load_echoes(self.inputs.in_file), load_echoes(self.inputs.magnitude).data
+        mask, te, voxel_size = load(self.inputs.mask).mask, list(self.inputs.te), volume.voxel_size
+        phase, offset_removed = volume.data, self.inputs.remove_offset and len(te) > 1
+        if offset_removed:
+            offset = receiver_offset(
+                phase, magnitude, te, voxel_size, lambda p, m: romeo(p[None], m[None], te[:1], mask)[0]
+            )
+            phase = wrap(phase - offset)
+        if self.inputs.method == "romeo":
+            unwrapped = romeo(phase, magnitude, te, mask)
+        else:
+            unwrapped = laplacian(phase, voxel_size) * mask
+        self._results["out_file"] = save(volume.with_data(unwrapped), cwd / "unwrapped.nii")
+        name = {"romeo": "ROMEO", "laplacian": "Laplacian unwrapping"}[self.inputs.method]
+        return {"Method": name, "ReceiverOffsetRemoved": offset_removed}
+
+
+@with_settings(config.QualityMask)
+class QualityMaskInputSpec(_PhaseInputSpec):
+    """Inputs of `QualityMask`."""
+
+
+class QualityMaskOutputSpec(StageOutputSpec):
+    """Outputs of `QualityMask`."""
+
+    out_file = File(exists=True, desc="mask without the voxels of unreliable phase")
+    quality = File(exists=True, desc="ROMEO voxel quality, 0 to 1")
+
+
+class QualityMask(StageInterface):
+    """Take voxels of unreliable phase out of the brain mask."""
+
+    stage = "quality_mask"
+    method = "ROMEO voxel quality"
+    resources = Resources(volumes=10, volumes_per_image=4, cpus=1, minutes=2)
+    input_spec = QualityMaskInputSpec
+    output_spec = QualityMaskOutputSpec
+
+    def _stage(self, cwd: Path) -> dict[str, Any]:
+        volume, magnitude = load_echoes(self.inputs.in_file), load_echoes(self.inputs.magnitude).data
+        mask = load(self.inputs.mask).mask
+        quality = voxel_quality(volume.data, magnitude, list(self.inputs.te))
+        kept = keep_good_phase(mask, quality, **self.settings(config.QualityMask))
+        self._results["out_file"] = save(volume.with_data(kept), cwd / "mask.nii")
+        self._results["quality"] = save(volume.with_data(quality), cwd / "quality.nii")
+        before, after = int(mask.sum()), int(kept.sum())
+        return {"MaskVoxelsBefore": before, "MaskVoxels": after, "ShareRemoved": round(1 - after / before, 4)}

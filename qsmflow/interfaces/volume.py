@@ -1,0 +1,69 @@
+"""Between files and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An image: `data` is (X, Y, Z), or (E, X, Y, Z) when the file is 4-D; `affine` is voxel to world mm."""
+
+    data: torch.Tensor
+    affine: np.ndarray
+
+    @property
+    def voxel_size(self) -> tuple[float, float, float]:
+        """mm."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
+        return x, y, z
+
+    @property
+    def mask(self) -> torch.Tensor:
+        """The data as a mask: bool, true above zero."""
+        return self.data > 0
+
+    def with_data(self, data: torch.Tensor) -> Volume:
+        """The same grid with other `data`."""
+        return Volume(data, self.affine)
+
+
+def load(path: str | Path) -> Volume:
+    """Read a NIfTI file as float32; echoes, the last axis of the file, come first."""
+    image = nib.load(path)
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    if data.ndim == 4:
+        data = np.moveaxis(data, -1, 0)
+    return Volume(torch.from_numpy(np.ascontiguousarray(data)), image.affine)
+
+
+def load_echoes(path: str | Path) -> Volume:
+    """`load`, with a leading axis of echoes even where there is one."""
+    volume = load(path)
+    return volume if volume.data.ndim == 4 else volume.with_data(volume.data[None])
+
+
+def save(volume: Volume, path: str | Path) -> str:
+    """Write `volume`: masks as uint8, everything else as float32, with units mm and s; returns the path."""
+    data = volume.data.detach().cpu().numpy()
+    if data.ndim == 4:
+        data = np.moveaxis(data, 0, -1)
+    data = data.astype(np.uint8 if data.dtype == np.bool_ else np.float32)
+    image = nib.Nifti1Image(data, volume.affine)
+    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_sform(volume.affine, code=1)
+    image.header.set_qform(volume.affine, code=1)
+    nib.save(image, path)
+    return str(path)
+
+
+def load_stack(paths: Sequence[str | Path]) -> Volume:
+    """Several 3-D files of one grid as (N, X, Y, Z); a single 4-D file is taken as it is."""
+    volumes = [load_echoes(path) for path in paths]
+    return volumes[0].with_data(torch.cat([volume.data for volume in volumes]))

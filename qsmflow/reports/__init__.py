@@ -1,0 +1,1 @@
+"""What a person looks at: the subject's HTML report and the methods text."""

@@ -1,0 +1,130 @@
+"""What a report is made of: sections that hold notes, tables, pictures; the template knows how each looks."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence to the reader; `tone` is ``info``, ``warn`` or ``bad``."""
+
+    text: str
+    tone: str = "info"
+    kind: ClassVar[str] = "note"
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Large figures with a label each: (label, value, small print)."""
+
+    cards: list[tuple[str, str, str]]
+    kind: ClassVar[str] = "cards"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; the first cell of each row is its heading."""
+
+    caption: str
+    head: list[str]
+    rows: list[list[str]]
+    kind: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True)
+class Items:
+    """A titled list."""
+
+    title: str
+    items: list[str]
+    kind: ClassVar[str] = "items"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with its name (of the file, and the anchor), a sentence for those who cannot see it, and a caption."""
+
+    name: str
+    png: bytes
+    alt: str
+    caption: str
+    kind: ClassVar[str] = "picture"
+
+    @property
+    def uri(self) -> str:
+        """The picture inside the page."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, from the PNG's header."""
+        return int.from_bytes(self.png[16:20], "big"), int.from_bytes(self.png[20:24], "big")
+
+
+@dataclass(frozen=True)
+class Flicker:
+    """Two pictures in one place, to be changed by pointer, keyboard or by themselves."""
+
+    name: str
+    first: Picture
+    second: Picture
+    caption: str
+    kind: ClassVar[str] = "flicker"
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to be copied."""
+
+    label: str
+    text: str
+    kind: ClassVar[str] = "code"
+
+
+@dataclass(frozen=True)
+class Html:
+    """Trusted HTML that this package made itself."""
+
+    text: str
+    kind: ClassVar[str] = "html"
+
+
+@dataclass(frozen=True)
+class Details:
+    """Blocks that open on demand."""
+
+    summary: str
+    blocks: list[Block]
+    kind: ClassVar[str] = "details"
+
+
+Block = Note | Cards | Table | Items | Picture | Flicker | Code | Html | Details
+
+
+@dataclass
+class Section:
+    """A heading with its blocks and the sections below it."""
+
+    name: str
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+    children: list[Section] = field(default_factory=list)
+
+    def pictures(self) -> list[Picture]:
+        """Every picture of this section and those below, in order."""
+        return _pictures(self.blocks) + [p for child in self.children for p in child.pictures()]
+
+
+def _pictures(blocks: list[Block]) -> list[Picture]:
+    found: list[Picture] = []
+    for block in blocks:
+        if isinstance(block, Picture):
+            found.append(block)
+        elif isinstance(block, Flicker):
+            found += [block.first, block.second]
+        elif isinstance(block, Details):
+            found += _pictures(block.blocks)
+    return found

@@ -1,0 +1,144 @@
+"""What a derivative dataset holds of one subject, sorted into heads and series by the names of the files alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qsmflow.bids.naming import OUTPUTS, join_entities, sidecar_path
+from qsmflow.errors import InputError
+
+#: Entities that say what a derivative is, not which series it belongs to.
+_OWN = ("desc", "space", "from", "to", "mode")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One derivative: its file, its entities, what it is (a key of `OUTPUTS`, or a map's own ``desc``), its sidecar."""
+
+    path: Path
+    entities: Mapping[str, str]
+    kind: str
+    suffix: str
+    sidecar: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SeriesFiles:
+    """The derivatives of one series: in its own frame (`native`) and in the reference frame (`moved`), by kind.
+
+    `label` is the value of the orientation entity, and the whole name where there is none.
+    """
+
+    entities: Mapping[str, str]
+    label: str
+    native: dict[str, Found] = field(default_factory=dict)
+    moved: dict[str, Found] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``sub-01_acq-ori1``."""
+        return join_entities(self.entities)
+
+    def value(self, *names: str) -> Any:
+        """The first of the sidecar keys `names` that a derivative of the series, in its own frame, states."""
+        return next((f.sidecar[n] for n in names for f in self.native.values() if n in f.sidecar), None)
+
+
+@dataclass(frozen=True)
+class HeadFiles:
+    """The series that share one anatomy, what they share (`shared`, in the reference frame), and their transforms.
+
+    `reference` is the label of the reference series; None where no transform ties the head's series together.
+    """
+
+    entities: Mapping[str, str]
+    reference: str | None
+    series: tuple[SeriesFiles, ...]
+    shared: dict[str, Found]
+    transforms: dict[str, Found]
+
+    @property
+    def name(self) -> str:
+        """``sub-01`` or ``sub-01_ses-a``."""
+        return join_entities(self.entities)
+
+
+def collect(out_dir: Path, subject: str) -> list[HeadFiles]:
+    """Find the heads of `subject` (label without ``sub-``) in the derivative dataset `out_dir`.
+
+    The transforms tell which entity names the orientation: it is the one whose value stands after ``from-``.
+    Series that no transform names are heads of their own.
+    """
+    found = [f for path in sorted((Path(out_dir) / f"sub-{subject}").rglob("sub-*")) if (f := _identify(path))]
+    transforms = [f for f in found if f.kind == "xfm"]
+    maps = [f for f in found if f.kind != "xfm"]
+    heads = []
+    used: set[str] = set()
+    for shared, entity, reference in _heads(transforms, maps):
+        own = [f for f in maps if _belongs(f, shared, entity)]
+        used.update(str(f.path) for f in own)
+        moves = {f.entities["from"]: f for f in transforms if _belongs(f, shared, entity)}
+        together = {f.kind: f for f in own if entity not in f.entities}
+        heads.append(HeadFiles(shared, reference, _series(own, entity, first=reference), together, moves))
+    for single in _series([f for f in maps if str(f.path) not in used], None):
+        heads.append(HeadFiles(single.entities, None, (single,), {}, {}))
+    return sorted(heads, key=lambda head: head.name)
+
+
+def _identify(path: Path) -> Found | None:
+    extension = next((e for e in (".nii.gz", ".nii", ".txt") if path.name.endswith(e)), None)
+    *parts, suffix = path.name.removesuffix(extension or "").split("_")
+    if extension is None or not path.is_file() or not all("-" in part for part in parts):
+        return None
+    entities = dict(part.split("-", 1) for part in parts)
+    desc = entities.get("desc")
+    kind = next((k for k, o in OUTPUTS.items() if (o.suffix, o.desc) == (suffix, desc)), None)
+    if kind is None and suffix == "Chimap" and desc is not None:
+        kind = desc
+    return Found(path, entities, kind, suffix, _sidecar(path)) if kind else None
+
+
+def _sidecar(path: Path) -> Mapping[str, Any]:
+    beside = sidecar_path(path)
+    if not beside.exists():
+        return {}
+    try:
+        content = json.loads(beside.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{beside}: not readable as JSON ({error}); delete the derivative and run again") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _stem(entities: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in entities.items() if key not in _OWN}
+
+
+def _heads(transforms: Iterable[Found], maps: Iterable[Found]) -> list[tuple[dict[str, str], str, str]]:
+    heads: dict[str, tuple[dict[str, str], str, str]] = {}
+    for transform in transforms:
+        stem, source = _stem(transform.entities), transform.entities.get("from")
+        entity = next((key for key, value in stem.items() if value == source and key not in ("sub", "ses")), None)
+        if entity is not None:
+            shared = {key: value for key, value in stem.items() if key != entity}
+            heads[join_entities(shared)] = (shared, entity, transform.entities.get("to", ""))
+    return list(heads.values())
+
+
+def _belongs(found: Found, shared: Mapping[str, str], entity: str) -> bool:
+    return {key: value for key, value in _stem(found.entities).items() if key != entity} == dict(shared)
+
+
+def _series(found: Iterable[Found], entity: str | None, first: str | None = None) -> tuple[SeriesFiles, ...]:
+    series: dict[str, SeriesFiles] = {}
+    for f in found:
+        stem = _stem(f.entities)
+        if entity is not None and entity not in stem:
+            continue
+        name = join_entities(stem)
+        one = series.setdefault(name, SeriesFiles(stem, stem[entity] if entity else name))
+        (one.moved if "space" in f.entities else one.native)[f.kind] = f
+    return tuple(sorted(series.values(), key=lambda one: (one.label != first, one.name)))

@@ -1,0 +1,213 @@
+"""The sections that tell: summary, acquisition, numbers, errors, methods, how to run it again."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+
+from qsmflow.bids.naming import OUTPUTS
+from qsmflow.reports.blocks import Block, Cards, Code, Details, Html, Items, Note, Section, Table
+from qsmflow.reports.boilerplate import bibliography, cited_keys, methods_html, parse_bib
+from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles
+from qsmflow.reports.maps import chi_kinds, title_of
+from qsmflow.reports.measures import b0_from_affine, obliquity
+from qsmflow.reports.record import RunRecord
+
+
+def _all_files(heads: Iterable[HeadFiles]) -> list[Found]:
+    groups = [g for h in heads for g in (h.shared, h.transforms, *(d for s in h.series for d in (s.native, s.moved)))]
+    return [found for group in groups for found in group.values()]
+
+
+def summary_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | None, numbers: Mapping[str, str]) -> Section:
+    """What was found, what ran, what was skipped and why, with which versions."""
+    section = Section("summary", "Summary")
+    series = [one for head in heads for one in head.series]
+    kinds = sorted({title_of(kind) for head in heads for files in (head.shared, *(s.native for s in head.series)) for kind in chi_kinds(files)})
+    b0 = sorted({f"{float(t):.3g} T" for one in series if (t := one.value("MagneticFieldStrength")) is not None})
+    voxels = sorted({voxel_size_text(one) for one in series if one.native})
+    section.blocks.append(
+        Cards(
+            [
+                ("Series", str(len(series)), f"in {_count(len(heads), 'head', 'heads')}"),
+                ("B0", ", ".join(b0) or "not stated", ""),
+                ("Voxel", ", ".join(voxels) or "unknown", "mm"),
+                ("Brain mask", numbers.get("Brain mask (ml)", "none"), "ml, first series"),
+                ("Eroded", numbers.get("Lost to erosion (%)", "unknown"), "% of the brain mask, first series"),
+                ("χ maps", str(len(kinds)), ", ".join(kinds)),
+            ]
+        )
+    )
+    section.blocks += _run_blocks(subject, run)
+    section.blocks.append(_ran_table(heads))
+    section.blocks += _versions(heads)
+    return section
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def of_subject(subject: str, *texts: str) -> bool:
+    """Whether `texts` (a series, a node, a file) speak of `subject`, or of no subject at all."""
+    named = [label for text in texts for label in re.findall(r"sub[-_]([A-Za-z0-9]+)", text)]
+    return not named or subject in named
+
+
+def _run_blocks(subject: str, run: RunRecord | None) -> list[Block]:
+    if run is None:
+        return [Note("No run record was found beside the derivatives: what was skipped or failed cannot be told.")]
+    errors = [error for error in run.errors if of_subject(subject, *error)]
+    told = f"qsmflow {run.version}, started {run.started}, " + (f"finished {run.finished}" if run.finished else "not finished")
+    told += f"; {_count(run.executed, 'node', 'nodes')} executed, {run.cached} taken from an earlier run."
+    blocks: list[Block] = [Note(told)]
+    if errors:
+        blocks.append(Note(f"{_count(len(errors), 'node', 'nodes')} failed: see Errors and warnings.", "bad"))
+    if run.found:
+        blocks.append(Items("Found", [text for text in run.found if of_subject(subject, text)]))
+    skipped = [f"{who}: {why}" for who, why in run.skipped if of_subject(subject, who)]
+    blocks.append(Items("Skipped", skipped or ["nothing"]))
+    return blocks
+
+
+def _ran_table(heads: Sequence[HeadFiles]) -> Table:
+    rows: dict[str, tuple[set[str], int, str]] = {}
+    for found in _all_files(heads):
+        methods, count, _ = rows.get(found.kind, (set(), 0, ""))
+        if method := found.sidecar.get("Method"):
+            methods.add(str(method))
+        told = OUTPUTS[found.kind].description if found.kind in OUTPUTS else str(found.sidecar.get("Description", ""))
+        rows[found.kind] = (methods, count + 1, told)
+    order = [*OUTPUTS, *sorted(set(rows) - set(OUTPUTS))]
+    table = [[title_of(k), t, ", ".join(sorted(m)) or "not stated", str(n)] for k in order if k in rows for m, n, t in [rows[k]]]
+    return Table("What was computed", ["Output", "What it is", "Method", "Files"], table)
+
+
+def _versions(heads: Sequence[HeadFiles]) -> list[Block]:
+    versions: dict[str, set[str]] = {}
+    devices = set()
+    for found in _all_files(heads):
+        stated = found.sidecar.get("SoftwareVersions")
+        for name, version in stated.items() if isinstance(stated, dict) else ():
+            versions.setdefault(str(name), set()).add(str(version))
+        if device := found.sidecar.get("Device"):
+            devices.add(str(device))
+    rows = [[name, ", ".join(sorted(found))] for name, found in sorted(versions.items())]
+    rows += [["device", ", ".join(sorted(devices))]] if devices else []
+    return [Details("Software versions", [Table("Software", ["Name", "Version"], rows)])] if rows else []
+
+
+def voxel_size_text(series: SeriesFiles) -> str:
+    """Voxel size of a series as ``1 × 1 × 2``."""
+    zooms = nib.load(next(iter(series.native.values())).path).header.get_zooms()[:3]
+    return " × ".join(f"{float(size):.3g}" for size in zooms)
+
+
+def acquisition_section(heads: Sequence[HeadFiles]) -> Section:
+    """Echo times, field strength, voxels and orientation of every series, as sidecars and headers state them."""
+    rows = []
+    for one in (one for head in heads for one in head.series if one.native):
+        image = nib.load(next(iter(one.native.values())).path)
+        te, b0 = one.value("EchoTime", "EchoTimes"), one.value("MagneticFieldStrength")
+        direction = one.value("B0Direction", "B0_dir") or b0_from_affine(image.affine)
+        rows.append(
+            [
+                one.name,
+                ", ".join(f"{1000 * float(t):.4g}" for t in (te if isinstance(te, list) else [te])) if te is not None else "not stated",
+                f"{float(b0):.4g}" if b0 is not None else "not stated",
+                " × ".join(str(n) for n in image.shape[:3]),
+                voxel_size_text(one),
+                "".join(nib.aff2axcodes(image.affine)),
+                f"{obliquity(image.affine):.1f}",
+                ", ".join(f"{float(c):+.3f}" for c in direction),
+            ]
+        )
+    columns = ["Series", "TE (ms)", "B0 (T)", "Matrix", "Voxel (mm)", "Axes", "Oblique by (°)", "B0 in voxel axes"]
+    return Section("acquisition", "Acquisition", [Table("Acquisition of each series", columns, rows)])
+
+
+def numbers_section(measured: Mapping[str, Mapping[str, str]], heads: Sequence[HeadFiles]) -> Section:
+    """What the maps measure, a column a series, and what each stage reported of itself."""
+    names = list(measured)
+    rows = list(dict.fromkeys(row for numbers in measured.values() for row in numbers))
+    blocks: list[Block] = [
+        Table("Measured on the maps", ["Measure", *names], [[row, *(measured[n].get(row, "") for n in names)] for row in rows])
+    ]
+    told = [
+        [_where(found), title_of(found.kind), str(key), _plain(value)]
+        for found in _all_files(heads)
+        for key, value in (found.sidecar.get("Measured") or {}).items()
+    ]
+    if told:
+        blocks.append(Details("Reported by the stages", [Table("Reported by the stages", ["Series", "Output", "Measure", "Value"], told)]))
+    return Section("numbers", "Numbers", blocks)
+
+
+def _where(found: Found) -> str:
+    return "_".join(f"{key}-{value}" for key, value in found.entities.items() if key not in ("desc", "mode"))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_plain(item) for item in value)
+    return str(value)
+
+
+def errors_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | None) -> Section:
+    """Nodes that failed, with their crash files, and warnings that stages left in their sidecars."""
+    section = Section("errors", "Errors and warnings")
+    errors = [[node, file] for node, file in (run.errors if run else ()) if of_subject(subject, node, file)]
+    if errors:
+        section.blocks.append(Table("Nodes that failed", ["Node", "Crash file"], errors))
+    warnings = [f"{_where(f)}, {title_of(f.kind)}: {text}" for f in _all_files(heads) for text in _texts(f.sidecar.get("Warnings"))]
+    if warnings:
+        section.blocks.append(Items("Warnings", warnings))
+    if not section.blocks:
+        section.blocks.append(Note("None were recorded."))
+    return section
+
+
+def _texts(value: Any) -> list[str]:
+    return [] if not value else [value] if isinstance(value, str) else [str(text) for text in value]
+
+
+def methods_section(out_dir: Path) -> Section:
+    """The methods text of ``logs/CITATION.md`` with its references, and the BibTeX to copy."""
+    section = Section("methods", "Methods")
+    source = out_dir / "logs" / "CITATION.md"
+    if not source.exists():
+        section.blocks.append(Note("No methods text was written: logs/CITATION.md is missing."))
+        return section
+    markdown = source.read_text(encoding="utf-8")
+    bib = source.with_suffix(".bib").read_text(encoding="utf-8") if source.with_suffix(".bib").exists() else ""
+    references = {**bibliography(), **parse_bib(bib)}
+    section.blocks.append(Html(methods_html(markdown, references)))
+    items = []
+    for key in (key for key in cited_keys(markdown) if key in references):
+        work, doi = references[key], html.escape(references[key].fields.get("doi", ""))
+        link = f' <a href="https://doi.org/{doi}">doi:{doi}</a>' if doi else ""
+        items.append(f'<li id="ref-{key}">{html.escape(work.full)}{link}</li>')
+    if items:
+        section.blocks.append(Html(f'<h3 id="references">References</h3><ol class="references">{"".join(items)}</ol>'))
+    copy: list[Block] = [Code("Markdown", markdown), *([Code("BibTeX", bib)] if bib else [])]
+    section.blocks.append(Details("Markdown and BibTeX to copy", copy))
+    return section
+
+
+def rerun_section(run: RunRecord | None) -> Section:
+    """The command, and the TOML that ``--config-file`` replays."""
+    section = Section("rerun", "How to run it again")
+    if run is None:
+        section.blocks.append(Note("No run record was found beside the derivatives."))
+        return section
+    section.blocks.append(Code("Command", run.command))
+    if run.toml:
+        section.blocks.append(Code("Configuration, for --config-file", run.toml))
+    return section

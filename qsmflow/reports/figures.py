@@ -1,0 +1,256 @@
+"""Pictures of volumes: three-plane mosaics, maps side by side, and registration overlays, as PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from qsmflow.reports.volume import PLANES, Cuts, Volume, coordinate, cut
+
+WIDTH = 1240  # pixels of the slices, without the colour bar
+_BAR = 118
+_GAP = 6
+_DPI = 100
+_PAPER = "#0c0f13"
+_INK = "#e9edf2"
+#: Okabe and Ito's orange, sky blue and green: told apart by every common kind of colour vision.
+CONTOUR_COLOURS = ("#e69f00", "#56b4e9", "#00d69b")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values become grey or colour: the range, matplotlib's colour map, and the label of the bar with its unit."""
+
+    low: float
+    high: float
+    colours: str
+    label: str
+
+
+def chi_scale(limit: float = 0.1) -> Scale:
+    """Susceptibility in grey from ``-limit`` to ``limit`` ppm."""
+    return Scale(-limit, limit, "gray", "χ (ppm)")
+
+
+def field_scale(limit: float) -> Scale:
+    """A field in blue, white and red from ``-limit`` to ``limit`` ppm."""
+    return Scale(-limit, limit, "RdBu_r", "field (ppm of B0)")
+
+
+def magnitude_scale(volume: Volume) -> Scale:
+    """Magnitude in grey from 0 to the 99.5th percentile of what is not zero."""
+    values = volume.data[volume.mask]
+    top = float(np.percentile(values, 99.5)) if values.size else 1.0
+    return Scale(0.0, top, "gray", "magnitude (arbitrary units)")
+
+
+def symmetric_limit(values: NDArray[np.float32], share: float = 99.0) -> float:
+    """The `share` percentile of the absolute values, rounded up to 1, 2 or 5 times a power of ten."""
+    top = float(np.percentile(np.abs(values), share)) if values.size else 0.0
+    if top <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(top))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= top * (1 - 1e-6)))
+
+
+@dataclass(frozen=True)
+class _Panel:
+    plane: str
+    index: int
+    row: int
+    column: int
+    height: int
+    width: int
+
+
+def _widths(volume: Volume, cuts: Cuts) -> dict[str, tuple[float, float]]:
+    extent = [(b - a) * size for a, b, size in zip(cuts.low, cuts.high, volume.voxel_size, strict=True)]
+    return {plane: (extent[right], extent[up]) for plane, (_, right, up, *_) in PLANES.items()}
+
+
+class Canvas:
+    """Slices laid out in rows at one scale; every volume drawn on it must lie on the voxels of `frame`."""
+
+    def __init__(self, frame: Volume, cuts: Cuts, rows: Sequence[Sequence[tuple[str, int]]]) -> None:
+        self.frame, self.cuts = frame, cuts
+        extent = _widths(frame, cuts)
+        self.pixel = max(
+            sum(extent[plane][0] for plane, _ in row) / (WIDTH - _GAP * (len(row) - 1)) for row in rows if row
+        )
+        self.panels: list[list[_Panel]] = []
+        top = 0
+        for row in rows:
+            sizes = [self._slice(frame, plane, index).shape for plane, index in row]
+            left = (WIDTH - sum(width for _, width in sizes) - _GAP * (len(row) - 1)) // 2
+            height = max(height for height, _ in sizes)
+            line = []
+            for (plane, index), (h, w) in zip(row, sizes, strict=True):
+                line.append(_Panel(plane, index, top + (height - h) // 2, max(left, 0), h, w))
+                left += w + _GAP
+            self.panels.append(line)
+            top += height + _GAP
+        self.height = top - _GAP
+
+    def _slice(self, volume: Volume, plane: str, index: int, order: int = 1) -> NDArray[np.float32]:
+        return cut(volume, self.cuts, plane, index, self.pixel, order)
+
+    def draw(self, volumes: Sequence[Volume], order: int = 1) -> NDArray[np.float32]:
+        """Lay `volumes`, one a row, or one for all rows, onto a picture; NaN where there is no slice."""
+        if not all(self.frame.matches(volume) for volume in volumes):
+            raise ValueError("volumes of one figure must share shape and affine")
+        picture = np.full((self.height, WIDTH), np.nan, np.float32)
+        for i, line in enumerate(self.panels):
+            volume = volumes[i] if len(volumes) > 1 else volumes[0]
+            for panel in line:
+                image = self._slice(volume, panel.plane, panel.index, order)
+                width = min(panel.width, WIDTH - panel.column)
+                area = np.s_[panel.row : panel.row + panel.height, panel.column : panel.column + width]
+                picture[area] = image[:, :width]
+        return picture
+
+
+def three_planes(frame: Volume, cuts: Cuts) -> Canvas:
+    """A canvas of three rows: axial, coronal, sagittal."""
+    return Canvas(frame, cuts, [[(plane, index) for index in cuts.planes[plane]] for plane in PLANES])
+
+
+def mosaic(
+    volume: Volume,
+    cuts: Cuts,
+    scale: Scale,
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    contours: Mapping[str, Volume] | None = None,
+) -> bytes:
+    """Axial, coronal and sagittal slices of one volume as PNG.
+
+    Parameters
+    ----------
+    volume
+        What is shown.
+    cuts
+        Which slices.
+    scale
+        Range and colours.
+    mask
+        Bool, shape (X, Y, Z): what lies outside is left dark. None shows every slice whole.
+    contours
+        Masks, by the name the legend gives them, whose outlines are drawn in the order of `CONTOUR_COLOURS`.
+    """
+    canvas = three_planes(volume, cuts)
+    return _render(canvas, _masked(canvas, [volume], mask), scale, contours=contours or {})
+
+
+def side_by_side(maps: Mapping[str, Volume], cuts: Cuts, scale: Scale, *, mask: NDArray[np.bool_] | None = None) -> bytes:
+    """The same three axial, two coronal and two sagittal slices of several maps, one map a row, as PNG."""
+    chosen: list[tuple[str, int]] = []
+    for plane, wanted in (("axial", 3), ("coronal", 2), ("sagittal", 2)):
+        numbers = cuts.planes[plane]
+        at = np.linspace(0, len(numbers) - 1, wanted + 2)[1:-1]
+        chosen += [(plane, index) for index in dict.fromkeys(numbers[round(float(a))] for a in at)]
+    volumes = list(maps.values())
+    canvas = Canvas(volumes[0], cuts, [chosen] * len(volumes))
+    return _render(canvas, _masked(canvas, volumes, mask), scale, row_names=list(maps))
+
+
+def edge_overlay(reference: Volume, moved: Volume, cuts: Cuts) -> bytes:
+    """Magnitude `moved` with the edges of `reference` drawn over it, as PNG."""
+    from skimage.feature import canny
+
+    canvas = three_planes(reference, cuts)
+    under, over = canvas.draw([moved]), canvas.draw([reference])
+    inside = np.isfinite(over)
+    top = magnitude_scale(reference).high
+    edges = canny(np.nan_to_num(over) / top, sigma=2.5, mask=inside, low_threshold=0.04, high_threshold=0.12)
+    return _render(canvas, under, magnitude_scale(moved), edges=edges)
+
+
+def _masked(canvas: Canvas, volumes: Sequence[Volume], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    picture = canvas.draw(volumes)
+    if mask is not None:
+        frame = canvas.frame
+        inside = canvas.draw([Volume(mask.astype(np.float32), frame.voxel_size, frame.affine)])
+        picture[~(inside >= 0.5)] = np.nan
+    return picture
+
+
+def _render(
+    canvas: Canvas,
+    picture: NDArray[np.float32],
+    scale: Scale,
+    *,
+    contours: Mapping[str, Volume] | None = None,
+    row_names: Sequence[str] = (),
+    edges: NDArray[np.bool_] | None = None,
+) -> bytes:
+    height, names = canvas.height, list(contours or ())
+    foot, margin = 30, 14
+    total = (WIDTH + _BAR + 2 * margin, height + foot + 2 * margin)
+    figure = Figure(figsize=(total[0] / _DPI, total[1] / _DPI), dpi=_DPI, facecolor=_PAPER)
+    FigureCanvasAgg(figure)
+    place = [margin / total[0], (margin + foot) / total[1], WIDTH / total[0], height / total[1]]
+    axes = figure.add_axes((place[0], place[1], place[2], place[3]))
+    axes.set_axis_off()
+    # pixel centres at whole numbers: one pixel of the picture is one pixel of the figure
+    shown = axes.imshow(picture, cmap=scale.colours, vmin=scale.low, vmax=scale.high, interpolation="nearest", aspect="auto")
+    shown.cmap.set_bad(_PAPER)
+    for name, colour in zip(names, CONTOUR_COLOURS, strict=False):
+        outline = np.nan_to_num(canvas.draw([(contours or {})[name]]))
+        if outline.min() < 0.5 < outline.max():
+            axes.contour(outline, levels=[0.5], colors=[colour], linewidths=1.3)
+    if edges is not None:
+        veil = np.ma.masked_where(~edges, edges.astype(float))
+        axes.imshow(veil, cmap=ListedColormap(CONTOUR_COLOURS[:1]), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    axes.set_xlim(-0.5, WIDTH - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
+    _write_labels(axes, canvas, row_names)
+    _write_scale_bar(figure, canvas, margin, total)
+    bar_height = min(height * 0.8, 360) / total[1]
+    bar_axes = figure.add_axes((1 - (_BAR + margin - 24) / total[0], 0.5 + foot / 2 / total[1] - bar_height / 2, 14 / total[0], bar_height))
+    bar = figure.colorbar(shown, cax=bar_axes, extend="max" if scale.low == 0 else "both")
+    bar.set_label(scale.label, color=_INK, fontsize=10)
+    bar.ax.tick_params(colors=_INK, labelsize=9)
+    bar.outline.set_edgecolor(_INK)  # type: ignore[operator]
+    if names:
+        lines = [Line2D([], [], color=c, lw=2, label=n) for n, c in zip(names, CONTOUR_COLOURS, strict=False)]
+        at = ((WIDTH + margin) / total[0], 4 / total[1])
+        figure.legend(handles=lines, loc="lower right", ncols=len(names), frameon=False, labelcolor=_INK, bbox_to_anchor=at)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", facecolor=_PAPER, pil_kwargs={"optimize": True}, metadata={"Software": None})
+    return out.getvalue()
+
+
+def _write_labels(axes: Axes, canvas: Canvas, row_names: Sequence[str]) -> None:
+    halo = [withStroke(linewidth=2.2, foreground=_PAPER)]
+    style = {"color": _INK, "fontsize": 9, "path_effects": halo}
+    for i, line in enumerate(canvas.panels):
+        seen: set[str] = set()
+        for panel in line:
+            left, right, letter = PLANES[panel.plane][3:]
+            mm = coordinate(canvas.frame, canvas.cuts, panel.plane, panel.index)
+            x0, x1, bottom = panel.column + 3, panel.column + panel.width - 4, panel.row + panel.height - 4
+            axes.text(x0, bottom, f"{letter} {mm:+.0f} mm", va="bottom", ha="left", **style)
+            if panel.plane not in seen:
+                middle = panel.row + panel.height / 2
+                axes.text(x0, middle, left, va="center", ha="left", **style)
+                axes.text(x1, middle, right, va="center", ha="right", **style)
+            seen.add(panel.plane)
+        if row_names:
+            axes.text(4, line[0].row + 2, row_names[i], va="top", ha="left", **{**style, "fontsize": 12, "weight": "bold"})
+
+
+def _write_scale_bar(figure: Figure, canvas: Canvas, margin: int, total: tuple[int, int]) -> None:
+    length = 50 / canvas.pixel
+    x, y = np.array([margin, margin + length]) / total[0], np.array([18, 18]) / total[1]
+    figure.add_artist(Line2D(x, y, color=_INK, lw=2))
+    figure.text(x[1] + 6 / total[0], 18 / total[1], "50 mm", color=_INK, fontsize=9, va="center")

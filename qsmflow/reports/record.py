@@ -1,0 +1,82 @@
+"""What one `qsmflow run` was told and what came of it, kept so that a report can be made again without running."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from qsmflow.bids.write import write_json
+from qsmflow.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of qsmflow.
+
+    Attributes
+    ----------
+    command
+        The command line as it can be pasted into a shell.
+    started, finished
+        ISO 8601 with time zone; `finished` is empty while the run goes on.
+    version
+        Of qsmflow.
+    found
+        One sentence each on what discovery found.
+    skipped
+        Pairs of a subject or series (``sub-01_acq-ori2``) and the reason why it was not processed.
+    errors
+        Pairs of a node's full name and its crash file.
+    executed, cached
+        Number of nodes that ran and that were taken from an earlier run.
+    toml
+        The whole configuration; ``--config-file`` replays it.
+    """
+
+    command: str
+    started: str
+    finished: str = ""
+    version: str = ""
+    found: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    errors: tuple[tuple[str, str], ...] = ()
+    executed: int = 0
+    cached: int = 0
+    toml: str = ""
+
+
+def record_path(out_dir: Path, record: RunRecord) -> Path:
+    """``out_dir/logs/run-<started>.json``; the start time, without punctuation, sorts the runs."""
+    stamp = "".join(c for c in record.started if c.isalnum())
+    return Path(out_dir) / "logs" / f"run-{stamp}.json"
+
+
+def write_record(out_dir: Path, record: RunRecord) -> Path:
+    """Write `record` below ``out_dir/logs`` and return the file; a record of the same start is replaced."""
+    path = record_path(out_dir, record)
+    write_json(path, dataclasses.asdict(record))
+    return path
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read what `write_record` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is not a run record.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+        pairs = {name: tuple((str(a), str(b)) for a, b in content.pop(name, ())) for name in ("skipped", "errors")}
+        return RunRecord(**{**content, **pairs, "found": tuple(content.get("found", ()))})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a run record of qsmflow ({error}); delete it and run again") from error
+
+
+def latest_record(out_dir: Path) -> RunRecord | None:
+    """Read the record of the last run into `out_dir`; None where no run left one."""
+    paths = sorted((Path(out_dir) / "logs").glob("run-*.json"))
+    return read_record(paths[-1]) if paths else None

@@ -1,0 +1,1 @@
+"""Nipype workflows: `init_*_wf` builders, one file a stage."""

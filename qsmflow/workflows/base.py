@@ -1,0 +1,67 @@
+"""The whole graph of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nipype.pipeline.engine import Workflow
+
+from qsmflow.bids.series import Head
+from qsmflow.config import Config
+
+from .head import init_head_wf
+
+
+def init_qsmflow_wf(
+    *,
+    heads: Sequence[Head],
+    settings: Config,
+    out_dir: Path,
+    work_dir: Path,
+    source_uri: Callable[[Path], str],
+    threads: int = 1,
+) -> Workflow:
+    """All heads of a run, each a workflow of its own named after its entities.
+
+    Parameters
+    ----------
+    heads
+        What `qsmflow.bids.discovery` found and `qsmflow.bids.checks` passed.
+    settings
+        Of all stages.
+    out_dir, work_dir
+        Where derivatives and intermediate files go.
+    source_uri
+        Names an input file in the ``Sources`` of a sidecar.
+    threads
+        Most threads that one node may use.
+    """
+    workflow = Workflow(name="qsmflow", base_dir=str(work_dir))
+    workflow.__desc__ = ""
+    for head in heads:
+        name = head.name.replace("-", "_")
+        workflow.add_nodes(
+            [
+                init_head_wf(
+                    head=head, settings=settings, out_dir=out_dir, source_uri=source_uri, threads=threads, name=name
+                )
+            ]
+        )
+    return workflow
+
+
+def methods_sentences(workflow: Workflow) -> list[str]:
+    """The `__desc__` of every workflow inside `workflow`, each sentence once, in the order of the graph."""
+    sentences: list[str] = []
+
+    def visit(part: Workflow) -> None:
+        said = getattr(part, "__desc__", "").strip()
+        if said and said not in sentences:
+            sentences.append(said)
+        for node in part._graph.nodes:
+            if isinstance(node, Workflow):
+                visit(node)
+
+    visit(workflow)
+    return sentences

@@ -1,0 +1,115 @@
+"""Susceptibility from all orientations, and back into each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nipype.interfaces.utility import Merge
+from nipype.pipeline.engine import Node, Workflow
+
+from qsmflow.config import COSMOS as Settings
+from qsmflow.interfaces.cosmos import COSMOS, COSMOSKSpace
+from qsmflow.interfaces.derivatives import Supplied
+from qsmflow.interfaces.registration import ApplyRigid
+
+from .nodes import Budget, Destination, fields_node, keep, stage_node
+
+#: What every orientation brings, as fields ``local_0``, ``local_1`` … of the inputnode.
+PER_ORIENTATION = ("local", "mask", "magnitude", "b0_dir")
+
+
+def init_cosmos_wf(
+    *,
+    cosmos: Settings,
+    orientations: int,
+    budget: Budget,
+    destination: Destination,
+    supplied: Path | None = None,
+    name: str = "cosmos",
+) -> Workflow:
+    """COSMOS in closed form in k-space, and as masked, magnitude-weighted least squares.
+
+    Parameters
+    ----------
+    cosmos
+        Settings of the least-squares solver.
+    orientations
+        How many there are.
+    destination
+        Of the head, with the reference as its space.
+    supplied
+        A COSMOS map in the frame of the reference, which is taken instead of being computed.
+
+    Inputs
+    ------
+    local_i, mask_i, magnitude_i, b0_dir_i
+        Of orientation i, in the frame of the reference.
+
+    Outputs
+    -------
+    chi
+        By least squares.
+    """
+    workflow = Workflow(name=name)
+    workflow.__desc__ = (
+        f"COSMOS [@cosmos] was computed from {orientations} orientations, in closed form and by masked, "
+        "magnitude-weighted least squares. "
+    )
+    inputnode = fields_node([f"{f}_{i}" for f in PER_ORIENTATION for i in range(orientations)], "inputnode")
+    outputnode = fields_node(["chi"], "outputnode")
+    if supplied is not None:
+        workflow.__desc__ = "A COSMOS map was supplied. "
+        given = stage_node(Supplied(in_file=str(supplied)), "supplied_cosmos", budget)
+        workflow.add_nodes([inputnode])
+        workflow.connect([(given, outputnode, [("out_file", "chi")])])
+        keep(workflow, given, "out_file", "cosmos", destination)
+        return workflow
+    kspace = stage_node(COSMOSKSpace(), "cosmos_kspace", budget)
+    least_squares = stage_node(COSMOS(**vars(cosmos)), "cosmos", budget)
+    taken = {"local": "in_files", "mask": "masks", "magnitude": "magnitudes", "b0_dir": "b0_dirs"}
+    for field, target in taken.items():
+        merge = Node(Merge(orientations, no_flatten=True), name=f"merge_{field}")
+        workflow.connect(
+            [(inputnode, merge, [(f"{field}_{i}", f"in{i + 1}") for i in range(orientations)])]
+        )
+        workflow.connect([(merge, least_squares, [("out", target)])])
+        if field != "magnitude":
+            workflow.connect([(merge, kspace, [("out", target)])])
+    workflow.connect([(least_squares, outputnode, [("out_file", "chi")])])
+    keep(workflow, kspace, "out_file", "cosmoskspace", destination)
+    keep(workflow, least_squares, "out_file", "cosmos", destination)
+    keep(workflow, least_squares, "out_mask", "localmask", destination)
+    return workflow
+
+
+def init_labels_wf(
+    *, reference: bool, budget: Budget, destination: Destination, name: str = "labels"
+) -> Workflow:
+    """COSMOS turned into one orientation: the label that a network is trained on.
+
+    Parameters
+    ----------
+    reference
+        True for the orientation whose frame COSMOS is in already.
+    destination
+        Of the orientation.
+
+    Inputs
+    ------
+    chi
+        COSMOS in the frame of the reference.
+    transform, magnitude
+        Of the orientation: from the reference's world points to its own, and the grid.
+    """
+    workflow = Workflow(name=name)
+    workflow.__desc__ = ""
+    inputnode = fields_node(["chi", "transform", "magnitude"], "inputnode")
+    if reference:
+        turned = stage_node(Supplied(), "same_frame", budget)
+        workflow.connect([(inputnode, turned, [("chi", "in_file")])])
+    else:
+        turned = stage_node(ApplyRigid(inverse=True), "turn_back", budget)
+        wires = [("chi", "in_file"), ("transform", "transform"), ("magnitude", "reference")]
+        workflow.connect([(inputnode, turned, wires)])
+    keep(workflow, turned, "out_file", "cosmos", destination)
+    return workflow

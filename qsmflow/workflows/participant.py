@@ -1,0 +1,192 @@
+"""The participant level: find, check, build, execute, report."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import qsmflow
+from qsmflow.bids.checks import check_head, check_layout
+from qsmflow.bids.discovery import Discovery, discover
+from qsmflow.bids.problems import Problem
+from qsmflow.bids.series import Head
+from qsmflow.bids.write import describe_dataset, write_text
+from qsmflow.config import Config, to_toml
+from qsmflow.engines.execute import Machine, Outcome, execute
+from qsmflow.errors import InputError, QsmflowError
+from qsmflow.reports.boilerplate import write_citation
+from qsmflow.reports.record import RunRecord, write_record
+from qsmflow.reports.subject import write_subject_report
+
+from .base import init_qsmflow_wf, methods_sentences
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of `qsmflow run`."""
+
+    bids_dir: Path
+    out_dir: Path
+    work_dir: Path
+    settings: Config
+    machine: Machine
+    threads: int = 1
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    filters: Mapping[str, Any] | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes to: the heads that can be processed, and every reason why others cannot."""
+
+    heads: tuple[Head, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Labels of the subjects that can be processed, without ``sub-``."""
+        return tuple(dict.fromkeys(head.entities["sub"] for head in self.heads))
+
+    @property
+    def stopped(self) -> tuple[Problem, ...]:
+        """The problems that keep something from being processed."""
+        return tuple(problem for problem in self.problems if problem.stops)
+
+
+def make_plan(request: Request) -> Plan:
+    """Discover and check everything that `request` selects, before anything is computed.
+
+    A fault of one subject keeps that subject out; a fault of the request or of the whole dataset is raised.
+    """
+    check_layout(request.bids_dir, request.out_dir)
+    found: Discovery = discover(
+        request.bids_dir,
+        participants=request.participants,
+        sessions=request.sessions,
+        orientation_entity=request.settings.orientation_entity,
+        derivatives=request.derivatives,
+        filters=dict(request.filters) if request.filters else None,
+    )
+    problems = list(found.problems)
+    heads = []
+    for head in found.heads:
+        own = check_head(head, request.settings, cache=request.work_dir / "checked.json")
+        problems += own
+        if not any(problem.stops for problem in own):
+            heads.append(head)
+    broken = {problem.subject for problem in problems if problem.stops and not problem.series}
+    usable = tuple(head for head in heads if head.entities["sub"] not in broken)
+    return Plan(usable, tuple(problems))
+
+
+def build(request: Request, plan: Plan) -> Any:
+    """The graph of `plan`."""
+    return init_qsmflow_wf(
+        heads=plan.heads,
+        settings=request.settings,
+        out_dir=request.out_dir.absolute(),
+        work_dir=request.work_dir.absolute(),
+        source_uri=_source_uri(request.bids_dir, request.derivatives),
+        threads=request.threads,
+    )
+
+
+def run_participants(
+    request: Request, plan: Plan, on_event: Callable[[str, str], None] | None = None
+) -> tuple[Outcome, tuple[Path, ...], RunRecord]:
+    """Execute `plan` and write derivatives, reports, methods text and the record of the run.
+
+    Returns
+    -------
+    outcome, reports, record
+        What the nodes did, the subjects' HTML files, and what was written to ``logs``.
+
+    Raises
+    ------
+    InputError
+        Nothing can be processed.
+    """
+    if not plan.heads:
+        reason = str(plan.stopped[0]) if plan.stopped else f"{request.bids_dir}: no series to process"
+        raise InputError(reason)
+    describe_dataset(
+        request.out_dir, "qsmflow derivatives", sources={"raw": request.bids_dir, **dict(request.derivatives)}
+    )
+    record = start_record(request, plan)
+    stamp = "".join(c for c in record.started if c.isalnum())
+    write_text(request.out_dir / "logs" / f"run-{stamp}.toml", record.toml)
+    workflow = build(request, plan)
+    write_methods(request, workflow)
+    outcome = execute(workflow, request.machine, request.out_dir / "logs", on_event)
+    record = replace(
+        record,
+        finished=_now(),
+        executed=len(outcome.executed),
+        cached=len(outcome.cached),
+        errors=tuple((f.node, f"{f.message} ({f.crash_file})") for f in outcome.failed),
+    )
+    write_record(request.out_dir, record)
+    reports = tuple(write_subject_report(request.out_dir, subject, record) for subject in plan.subjects)
+    return outcome, reports, record
+
+
+def write_methods(request: Request, workflow: Any) -> tuple[Path, Path]:
+    """Write the methods text and the bibliography of `workflow` to ``logs``."""
+    return write_citation(request.out_dir, methods_sentences(workflow))
+
+
+def failed_subjects(outcome: Outcome, plan: Plan) -> dict[str, list[str]]:
+    """What went wrong, by subject: the messages of failed nodes and the problems that kept series out."""
+    faults: dict[str, list[str]] = {}
+    for problem in plan.stopped:
+        faults.setdefault(problem.subject, []).append(str(problem))
+    names = {head.name.replace("-", "_"): head.entities["sub"] for head in plan.heads}
+    for failure in outcome.failed:
+        subject = names[failure.node.split(".")[1]]
+        faults.setdefault(subject, []).append(f"{failure.node}: {failure.message} (see {failure.crash_file})")
+    return faults
+
+
+def start_record(request: Request, plan: Plan) -> RunRecord:
+    """The record of a run that begins now."""
+    found = tuple(f"{head.name}: {len(head.series)} series" for head in plan.heads)
+    skipped = tuple((f"sub-{problem.subject}", str(problem)) for problem in plan.stopped)
+    return RunRecord(
+        command=request.command or " ".join(sys.argv),
+        started=_now(),
+        version=qsmflow.__version__,
+        found=found,
+        skipped=skipped,
+        toml=to_toml(request.settings),
+    )
+
+
+def clean(work_dir: Path) -> None:
+    """Remove the intermediate files of finished work."""
+    if work_dir.exists():
+        shutil.rmtree(work_dir)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def _source_uri(bids_dir: Path, derivatives: Mapping[str, Path]) -> Callable[[Path], str]:
+    """Name files as BIDS URIs; ``bids:raw:`` is the input dataset, the others carry their own names."""
+    roots = {"raw": bids_dir.absolute(), **{name: Path(path).absolute() for name, path in derivatives.items()}}
+
+    def uri(path: Path) -> str:
+        for name, root in roots.items():
+            if path.absolute().is_relative_to(root) and root.is_dir():
+                return f"bids:{name}:{path.absolute().relative_to(root)}"
+        raise QsmflowError(f"{path}: lies in none of the datasets given")
+
+    return uri

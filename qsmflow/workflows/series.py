@@ -1,0 +1,131 @@
+"""One series: from its files to the local field and to susceptibility."""
+
+from __future__ import annotations
+
+from nipype.pipeline.engine import Node, Workflow
+
+from qsmflow.bids.series import Series
+from qsmflow.config import Config
+from qsmflow.interfaces.derivatives import Supplied
+from qsmflow.interfaces.scale_phase import CombineMagnitude, ScalePhase
+
+from .background import init_background_wf
+from .field import init_field_wf
+from .inversion import init_inversion_wf
+from .masking import init_masking_wf
+from .nodes import Budget, Destination, fields_node, keep, stage_node
+
+
+def init_series_wf(
+    *,
+    series: Series,
+    settings: Config,
+    b0_dir: tuple[float, float, float],
+    budget: Budget,
+    destination: Destination,
+    name: str,
+) -> Workflow:
+    """Everything that one orientation needs no other for; starts at the last intermediate that is supplied.
+
+    Parameters
+    ----------
+    series
+        Its files, echo times, field strength and supplied intermediates.
+    settings
+        Of all stages.
+    b0_dir
+        Direction of B0 in voxel axes.
+
+    Outputs
+    -------
+    magnitude
+        Root sum of squares over the echoes; unset where the series has no magnitude.
+    brain
+        Brain mask; unset where a local field is supplied without one.
+    local, mask
+        Local field, ppm, and where it is valid.
+    """
+    workflow = Workflow(name=name)
+    outputnode = fields_node(["magnitude", "brain", "local", "mask"], "outputnode")
+    start = _magnitude(workflow, series, settings, budget, destination)
+    if start is not None:
+        workflow.connect([(start, outputnode, [("out_combined", "magnitude")])])
+    needs_phase = not {"local", "total"} & series.supplied.keys()
+    masking = init_masking_wf(
+        brain_mask=settings.brain_mask,
+        quality_mask=settings.quality_mask,
+        te=series.echo_times if needs_phase else (),
+        supplied="mask" in series.supplied,
+        budget=budget,
+        destination=destination,
+    )
+    if "mask" in series.supplied:
+        masking.inputs.inputnode.mask = str(series.supplied["mask"])
+    if start is not None:
+        wires = [("out_combined", "inputnode.combined")]
+        if needs_phase:
+            wires += [("out_magnitude", "inputnode.magnitude"), ("out_phase", "inputnode.phase")]
+        workflow.connect([(start, masking, wires)])
+    workflow.connect([(masking, outputnode, [("outputnode.mask", "brain")])])
+
+    inversion = init_inversion_wf(
+        methods=settings.inversion, settings=settings, b0_dir=b0_dir, budget=budget, destination=destination
+    )
+    if "local" in series.supplied:
+        local = _supplied(workflow, series, "local", budget, destination)
+        source, local_field, mask_source, mask_field = local, "out_file", masking, "outputnode.mask"
+    else:
+        background = init_background_wf(vsharp=settings.vsharp, budget=budget, destination=destination)
+        if "total" in series.supplied:
+            total = _supplied(workflow, series, "total", budget, destination)
+            workflow.connect([(total, background, [("out_file", "inputnode.total")])])
+        else:
+            field = init_field_wf(
+                unwrap=settings.unwrap,
+                te=series.echo_times,
+                b0=series.field_strength or 0.0,
+                budget=budget,
+                destination=destination,
+            )
+            workflow.connect(
+                [
+                    (start, field, [("out_phase", "inputnode.phase"), ("out_magnitude", "inputnode.magnitude")]),
+                    (masking, field, [("outputnode.mask", "inputnode.mask")]),
+                    (field, background, [("outputnode.total", "inputnode.total")]),
+                ]
+            )
+        workflow.connect([(masking, background, [("outputnode.mask", "inputnode.mask")])])
+        source, local_field, mask_source, mask_field = background, "outputnode.local", background, "outputnode.mask"
+    workflow.connect(
+        [
+            (source, inversion, [(local_field, "inputnode.local")]),
+            (mask_source, inversion, [(mask_field, "inputnode.mask")]),
+            (source, outputnode, [(local_field, "local")]),
+            (mask_source, outputnode, [(mask_field, "mask")]),
+        ]
+    )
+    return workflow
+
+
+def _magnitude(
+    workflow: Workflow, series: Series, settings: Config, budget: Budget, destination: Destination
+) -> Node | None:
+    """The node that reads the images; None where only derivatives are supplied."""
+    if series.phase or series.real:
+        node = stage_node(ScalePhase(**vars(settings.scale_phase)), "scale_phase", budget)
+        for part in ("magnitude", "phase", "real", "imag"):
+            if files := getattr(series, part):
+                setattr(node.inputs, part, [str(path) for path in files])
+    elif series.magnitude:
+        files = [str(path) for path in series.magnitude]
+        node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)
+    else:
+        return None
+    keep(workflow, node, "out_combined", "magnitude", destination)
+    return node
+
+
+def _supplied(workflow: Workflow, series: Series, what: str, budget: Budget, destination: Destination) -> Node:
+    node = stage_node(Supplied(in_file=str(series.supplied[what])), f"supplied_{what}", budget)
+    keep(workflow, node, "out_file", what, destination)
+    return node
