@@ -166,7 +166,9 @@ class BrainMask(Settings):
     """Brain extraction from the magnitude."""
 
     method: str = setting(
-        "auto", "auto takes FSL BET where bet is installed, else the embedded method", choices=("auto", "embedded", "bet")
+        "auto",
+        "auto takes FSL BET where bet is installed, else the embedded method",
+        choices=("auto", "embedded", "bet"),
     )
     bet_fraction: float = setting(0.5, "fractional intensity threshold of FSL BET; smaller keeps more", low=0, high=1)
 
@@ -186,7 +188,9 @@ class Unwrap(Settings):
     """Phase unwrapping."""
 
     method: str = setting("romeo", "path-following ROMEO, or Laplacian", choices=("romeo", "laplacian"))
-    remove_offset: bool = setting(True, "estimate the receiver phase offset from two echoes (MCPC-3D-S) and remove it first")
+    remove_offset: bool = setting(
+        True, "estimate the receiver phase offset from two echoes (MCPC-3D-S) and remove it first"
+    )
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,9 @@ class Registration(Settings):
     """Rigid registration of the orientations to the reference."""
 
     method: str = setting(
-        "auto", "auto takes FSL FLIRT where flirt is installed, else the embedded method", choices=("auto", "embedded", "flirt")
+        "auto",
+        "auto takes FSL FLIRT where flirt is installed, else the embedded method",
+        choices=("auto", "embedded", "flirt"),
     )
 
 
@@ -250,8 +256,12 @@ class Config(Settings):
 class Simulate(Settings):
     """A simulated BIDS dataset."""
 
-    subjects: int = setting(1, "number of subjects; each has an anatomy of its own, unless labels are given", low=1, high=99)
-    orientations: int = setting(1, "number of head orientations, drawn at random; the first is straight", low=1, high=99)
+    subjects: int = setting(
+        1, "number of subjects; each has an anatomy of its own, unless labels are given", low=1, high=99
+    )
+    orientations: int = setting(
+        1, "number of head orientations, drawn at random; the first is straight", low=1, high=99
+    )
     angles: tuple[str, ...] = setting(
         (), "orientations as pitch,roll,yaw in degrees (about x, y, z, in this order) instead of random ones"
     )
@@ -264,9 +274,13 @@ class Simulate(Settings):
     )
     te: tuple[float, ...] = setting((0.004, 0.012, 0.020, 0.028), "echo times, s, ascending")
     b0: float = setting(3.0, "field strength, T", low=0.1, high=20)
-    snr: float = setting(60.0, "mean brain magnitude of the first echo over the noise SD of a channel; inf for none", low=1)
+    snr: float = setting(
+        60.0, "mean brain magnitude of the first echo over the noise SD of a channel; inf for none", low=1
+    )
     supersample: int = setting(2, "points along each axis of a voxel at which the head is looked at", low=1, high=8)
     seed: int = setting(0, "of anatomy, orientations, receiver and noise; the same seed gives the same files", low=0)
     labels: str = setting("", "label map (NIfTI) to take as the head instead of the procedural one")
     chi: str = setting("", "tissue table of the labels: a TSV file, or head or rc2 for those of the package")
-    brain: str = setting("", "mask (NIfTI) on the grid of the label map: what counts as brain; without it the table says")
+    brain: str = setting(
+        "", "mask (NIfTI) on the grid of the label map: what counts as brain; without it the table says"
+    )

@@ -26,8 +26,8 @@ def parse_name(name: str) -> FileName | None:
     match = _NAME.fullmatch(name)
     if match is None:
         return None
-    pairs = [pair.split("-", 1) for pair in match[1].split("_") if pair]
-    entities = {key: value for key, value in pairs}
+    pairs = _pairs(match[1])
+    entities = dict(pairs)
     if len(entities) != len(pairs):
         return None
     return FileName(entities, match[2], match[3])
@@ -41,9 +41,13 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 def in_order(entities: Mapping[str, str]) -> dict[str, str]:
     """The same entities in the order in which BIDS writes them."""
-    if not entities:
-        return {}
-    return dict(pair.split("-", 1) for pair in join_entities(entities).split("_"))  # type: ignore[misc]
+    return dict(_pairs(join_entities(entities)))
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """``acq-a_run-1`` as pairs of key and value."""
+    cut = (pair.partition("-") for pair in text.split("_") if pair)
+    return [(key, value) for key, _, value in cut]
 
 
 def known_entity(key: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qsmflow.bids.filenames import known_entity
-from qsmflow.bids.problems import Refusal
+from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.sidecars import read_json
 
 #: Suffixes under which BIDS stores gradient-echo images.
@@ -38,14 +38,14 @@ def read_filters(path: Path) -> dict[str, dict[str, Any]]:
 
     Raises
     ------
-    Refusal
+    RefusalError
         The file cannot be read or asks for a query or an entity that does not exist.
     """
     content = read_json(path)
     try:
         check_filters(content)
     except ValueError as error:
-        raise Refusal(path, "filter", str(error), "mend that name") from error
+        raise RefusalError(path, "filter", str(error), "mend that name") from error
     return content
 
 

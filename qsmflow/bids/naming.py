@@ -28,19 +28,27 @@ class Output:
 
 
 _CHI = {"Units": "ppm", "SkullStripped": True}
-_PPM = {"Units": "ppm"}
+_PPM = {"Units": "ppm", "SkullStripped": True}
 
 OUTPUTS: dict[str, Output] = {
-    "magnitude": Output("fmap", "magnitude", None, "Magnitude, root sum of squares over the echoes.", {"Units": "arbitrary"}),
+    "magnitude": Output(
+        "fmap", "magnitude", None, "Magnitude, root sum of squares over the echoes.", {"Units": "arbitrary"}
+    ),
     "total": Output("fmap", "fieldmap", "total", "Total field relative to B0.", _PPM),
-    "local": Output("fmap", "fieldmap", "local", "Local field: the total field without what sources outside the brain add.", _PPM),
+    "local": Output(
+        "fmap", "fieldmap", "local", "Local field: total field less what sources outside the brain add.", _PPM
+    ),
     "brain": Output("anat", "mask", "brain", "Brain, after phase-quality masking.", {"Type": "Brain"}),
-    "localmask": Output("anat", "mask", "local", "Where the local field is valid: the brain mask, eroded.", {"Type": "Brain"}),
+    "localmask": Output(
+        "anat", "mask", "local", "Where the local field is valid: the brain mask, eroded.", {"Type": "Brain"}
+    ),
     "tkd": Output("anat", "Chimap", "tkd", "Susceptibility by truncated k-space division.", _CHI),
     "l2": Output("anat", "Chimap", "l2", "Susceptibility by closed-form L2 inversion.", _CHI),
     "cosmos": Output("anat", "Chimap", "cosmos", "Susceptibility by COSMOS, masked and weighted least squares.", _CHI),
     "cosmoskspace": Output("anat", "Chimap", "cosmoskspace", "Susceptibility by COSMOS, closed form in k-space.", _CHI),
-    "truth": Output("anat", "Chimap", "truth", "True susceptibility of the simulation.", {**_CHI, "SkullStripped": False}),
+    "truth": Output(
+        "anat", "Chimap", "truth", "True susceptibility of the simulation.", {**_CHI, "SkullStripped": False}
+    ),
     "labels": Output("anat", "dseg", "truth", "Tissue labels of the simulation."),
     "xfm": Output("anat", "xfm", None, "Rigid transform, ITK text format.", {}, ".txt"),
 }

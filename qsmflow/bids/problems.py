@@ -8,7 +8,7 @@ from pathlib import Path
 from qsmflow.errors import InputError
 
 
-class Refusal(InputError):
+class RefusalError(InputError):
     """One fault of the input; raised where it is found, its text is the whole line."""
 
     def __init__(self, file: Path, field: str, message: str, mend: str) -> None:
@@ -44,7 +44,7 @@ class Problem:
     stops: bool = True
 
     @classmethod
-    def of(cls, refusal: Refusal, subject: str, series: str = "", *, stops: bool = True) -> Problem:
+    def of(cls, refusal: RefusalError, subject: str, series: str = "", *, stops: bool = True) -> Problem:
         """The problem that `refusal` is for `subject` and `series`."""
         return cls(refusal.file, refusal.field, refusal.message, refusal.mend, subject, series, stops)
 

@@ -25,6 +25,8 @@ class Series:
         s, ascending, one an echo.
     field_strength
         B0 in T; None where only derivatives are used that need none.
+    phase_units
+        ``Units`` of the phase's sidecar (``rad`` or ``arbitrary``); None where it says nothing.
     b0_dir
         Unit vector in voxel axes from a sidecar's ``B0_dir``; None means: from the affine.
     supplied
@@ -38,6 +40,7 @@ class Series:
     imag: tuple[Path, ...] = ()
     echo_times: tuple[float, ...] = ()
     field_strength: float | None = None
+    phase_units: str | None = None
     b0_dir: tuple[float, float, float] | None = None
     supplied: dict[str, Path] = field(default_factory=dict)
 
@@ -60,4 +63,5 @@ class Head:
 
     @property
     def name(self) -> str:
+        """The shared entities as they stand at the head of a BIDS file name."""
         return "_".join(f"{key}-{value}" for key, value in self.entities.items())

@@ -9,7 +9,7 @@ from typing import Any
 
 from qsmflow.bids.filenames import FileName, parse_name
 from qsmflow.bids.naming import sidecar_path
-from qsmflow.bids.problems import Refusal
+from qsmflow.bids.problems import RefusalError
 
 
 class Sidecars:
@@ -27,7 +27,7 @@ class Sidecars:
 
         Raises
         ------
-        Refusal
+        RefusalError
             One of the files is not a JSON object.
         """
         merged: dict[str, Any] = {}
@@ -68,12 +68,12 @@ def _folders(image: Path) -> list[Path]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`; raises `Refusal` where there is none."""
+    """The JSON object in `path`; raises `RefusalError` where there is none."""
     mend = "write a valid JSON object"
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise Refusal(path, "JSON", f"cannot be read ({error})", mend) from error
+        raise RefusalError(path, "JSON", f"cannot be read ({error})", mend) from error
     if not isinstance(content, dict):
-        raise Refusal(path, "JSON", f"holds a {type(content).__name__}, not an object", mend)
+        raise RefusalError(path, "JSON", f"holds a {type(content).__name__}, not an object", mend)
     return content

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qsmflow.bids.filenames import parse_name
 from qsmflow.bids.naming import OUTPUTS, Output, join_entities
-from qsmflow.bids.problems import Refusal
+from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.series import SUPPLIED
 from qsmflow.bids.sidecars import Sidecars
 
@@ -31,16 +31,18 @@ class Supplied:
 
     Raises
     ------
-    Refusal
+    RefusalError
         A name that is not of `SUPPLIED`, or a path that does not exist.
     """
 
     def __init__(self, derivatives: Mapping[str, Path]) -> None:
         for name, path in derivatives.items():
             if name not in SUPPLIED:
-                raise Refusal(path, "--derivatives", f"no intermediate {name!r}", f"take one of {', '.join(SUPPLIED)}")
+                raise RefusalError(
+                    path, "--derivatives", f"no intermediate {name!r}", f"take one of {', '.join(SUPPLIED)}"
+                )
             if not path.exists():
-                raise Refusal(path, f"--derivatives {name}", "does not exist", "mend the path")
+                raise RefusalError(path, f"--derivatives {name}", "does not exist", "mend the path")
         self._derivatives = dict(derivatives)
         self._sidecars = Sidecars()
 
@@ -50,7 +52,7 @@ class Supplied:
         return {name: path for name, path in self._derivatives.items() if path.is_file()}
 
     def of_series(self, entities: Mapping[str, str]) -> dict[str, Path]:
-        """Mask and field maps of the series named by `entities`; raises `Refusal` where one is missing or unfit."""
+        """Mask and field maps of the series named by `entities`; raises `RefusalError` where one is missing."""
         names = [name for name in self._derivatives if name != "cosmos"]
         return {name: self._find(name, [dict(entities)]) for name in names}
 
@@ -80,7 +82,9 @@ class Supplied:
             if parsed.entities not in wanted:
                 continue
             if desc in found:
-                raise Refusal(path, f"--derivatives {name}", f"{found[desc].name} says the same", "keep one of the two")
+                raise RefusalError(
+                    path, f"--derivatives {name}", f"{found[desc].name} says the same", "keep one of the two"
+                )
             found[desc] = path
         assert kind.desc is not None
         if kind.desc in found:
@@ -90,8 +94,10 @@ class Supplied:
         file = f"{join_entities(wanted[0])}_desc-{kind.desc}_{kind.suffix}.nii.gz"
         if found and name == "mask":
             listed = ", ".join(sorted(path.name for path in found.values()))
-            raise Refusal(root, f"--derivatives {name}", f"several masks ({listed})", f"name the one to take {file}")
-        raise Refusal(root, f"--derivatives {name}", f"no {file}", "add it, or leave the subject out")
+            raise RefusalError(
+                root, f"--derivatives {name}", f"several masks ({listed})", f"name the one to take {file}"
+            )
+        raise RefusalError(root, f"--derivatives {name}", f"no {file}", "add it, or leave the subject out")
 
     def _fit(self, name: str, path: Path) -> Path:
         """`path`, once its sidecar says that it is in the unit in which the pipeline reads it."""
@@ -100,7 +106,9 @@ class Supplied:
             told = self._sidecars.metadata(path).get("Units")
             if told != unit:
                 message = "missing from the sidecar" if told is None else f"is {told!r}"
-                raise Refusal(path, "Units", message, f'give the map in {unit} and say "Units": "{unit}" in its JSON')
+                raise RefusalError(
+                    path, "Units", message, f'give the map in {unit} and say "Units": "{unit}" in its JSON'
+                )
         return path
 
 

@@ -82,7 +82,9 @@ def describe_dataset(
         write_json(path, description)
     readme = Path(root) / "README.md"
     if not readme.exists():
-        write_text(readme, f"# {name}\n\nMade by qsmflow {qsmflow.__version__}. Fields and susceptibility are in ppm.\n")
+        write_text(
+            readme, f"# {name}\n\nMade by qsmflow {qsmflow.__version__}. Fields and susceptibility are in ppm.\n"
+        )
     lines = list(ignored)
     ignore = Path(root) / ".bidsignore"
     if lines and not ignore.exists():

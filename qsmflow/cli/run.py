@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "run",
         help="the BIDS App: maps, COSMOS and reports of a dataset",
-        description="Compute susceptibility maps, with several orientations also COSMOS, for the subjects of a BIDS dataset.",
+        description="Compute susceptibility maps, and COSMOS of several orientations, for the subjects of a BIDS dataset.",
     )
     parser.add_argument("bids_dir", type=Path, metavar="BIDS", help="the BIDS dataset")
     parser.add_argument("out_dir", type=Path, metavar="OUT", help="the derivative dataset to write")
@@ -35,20 +35,26 @@ def add_parser(subparsers: Any) -> None:
     machine.add_argument("--nprocs", type=_positive, help="CPUs to use (default: all that this process may use)")
     machine.add_argument("--omp-nthreads", type=_positive, help="most threads of one node (default: nprocs)")
     machine.add_argument("--mem", type=float, metavar="GB", help="memory to use (default: nine tenths of what is free)")
-    machine.add_argument("--plugin", choices=["MultiProc", "Linear"], default="MultiProc", help="how nodes are executed")
+    machine.add_argument(
+        "--plugin", choices=["MultiProc", "Linear"], default="MultiProc", help="how nodes are executed"
+    )
     machine.add_argument("-w", "--work-dir", type=Path, help="intermediate files, for resuming (default: OUT/work)")
     machine.add_argument("--clean-workdir", action="store_true", help="remove them after a run without fault")
     machine.add_argument("--stop-on-first-crash", action="store_true", help="stop everything when a node fails")
     machine.add_argument("--resource-monitor", action="store_true", help="record memory and CPU of every node")
 
     other = parser.add_argument_group("other")
-    other.add_argument("--skip-bids-validation", action="store_true", help="do not run the BIDS validator where it is installed")
+    other.add_argument(
+        "--skip-bids-validation", action="store_true", help="do not run the BIDS validator where it is installed"
+    )
     other.add_argument("--dry-run", action="store_true", help="show the settings and the nodes, and compute nothing")
     other.add_argument("--reports-only", action="store_true", help="make the reports again from the derivatives in OUT")
     other.add_argument("--boilerplate-only", action="store_true", help="write the methods text and compute nothing")
     other.add_argument("--write-graph", action="store_true", help="write the graph to OUT/logs/graph.dot")
     other.add_argument("--sloppy", action="store_true", help="the preset sloppy: quick and inaccurate, for trying")
-    other.add_argument("-v", "--verbose", action="count", default=0, help="tell every node; twice: nipype's own log as well")
+    other.add_argument(
+        "-v", "--verbose", action="count", default=0, help="tell every node; twice: nipype's own log as well"
+    )
 
     stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
     for table in dataclasses.fields(config.Config):
@@ -113,7 +119,9 @@ def _reports_only(request: Any) -> int:
 
     from .progress import say
 
-    subjects = request.participants or [path.name[4:] for path in sorted(request.out_dir.glob("sub-*")) if path.is_dir()]
+    subjects = request.participants or [
+        path.name[4:] for path in sorted(request.out_dir.glob("sub-*")) if path.is_dir()
+    ]
     if not subjects:
         raise InputError(f"{request.out_dir}: no sub-* folder, so nothing to report; run without --reports-only first")
     for subject in subjects:
@@ -139,9 +147,9 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
     layers.append(("command line", flags))
     nprocs = args.nprocs or available_cpus()
     return participant.Request(
-        bids_dir=args.bids_dir,
-        out_dir=args.out_dir,
-        work_dir=args.work_dir or args.out_dir / "work",
+        bids_dir=args.bids_dir.absolute(),
+        out_dir=args.out_dir.absolute(),
+        work_dir=(args.work_dir or args.out_dir / "work").absolute(),
         settings=config.resolve(config.Config, layers),
         machine=Machine(
             nprocs=nprocs,
@@ -149,11 +157,12 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
             plugin=args.plugin,
             stop_on_first_crash=args.stop_on_first_crash,
             resource_monitor=args.resource_monitor,
+            verbose=args.verbose > 1,
         ),
         threads=min(args.omp_nthreads or nprocs, nprocs),
         participants=selection.participants,
         sessions=selection.sessions,
-        derivatives=selection.derivatives,
+        derivatives={name: path.absolute() for name, path in selection.derivatives.items()},
         filters=selection.filters,
         command=shlex.join(["qsmflow", *sys.argv[1:]]),
     )

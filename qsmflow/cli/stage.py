@@ -47,9 +47,13 @@ def _run_stage(interface: Any, rest: list[str]) -> int:
     folder = Path(values.pop("out_dir")).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     inputs = {name: value for name, value in values.items() if value is not None}
-    missing = sorted(name for name, trait in interface.input_spec().traits(mandatory=True).items() if name not in inputs)
+    missing = sorted(
+        name for name, trait in interface.input_spec().traits(mandatory=True).items() if name not in inputs
+    )
     if missing:
-        raise UsageError(f"stage {interface.stage}: --{missing[0]} is missing; see 'qsmflow stage {interface.stage} --help'")
+        raise UsageError(
+            f"stage {interface.stage}: --{missing[0]} is missing; see 'qsmflow stage {interface.stage} --help'"
+        )
     for name, value in inputs.items():
         if isinstance(value, Path) and not value.exists():
             raise UsageError(f"stage {interface.stage}: --{name} {value}: no such file")

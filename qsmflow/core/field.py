@@ -27,9 +27,10 @@ def receiver_offset(
     magnitude: torch.Tensor,
     te: Sequence[float],
     voxel_size: Sequence[float],
+    mask: torch.Tensor,
     unwrap: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     *,
-    smoothing: float = 7.0,
+    smoothing: float = 5.0,
 ) -> torch.Tensor:
     """Phase at TE = 0 from the first two echoes, MCPC-3D-S for one (combined) channel.
 
@@ -44,6 +45,8 @@ def receiver_offset(
         s, one an echo.
     voxel_size
         mm.
+    mask
+        bool, (X, Y, Z): where the unwrapped difference can be believed; only what is inside is smoothed over.
     unwrap
         Takes the wrapped phase difference and the magnitude product, each (X, Y, Z); returns it unwrapped.
     smoothing
@@ -61,13 +64,14 @@ def receiver_offset(
 
     References
     ----------
-    Eckstein et al., Magn Reson Med 2018, eq. 5-7.
+    Eckstein et al., Magn Reson Med 2018.
     """
     if len(te) < 2:
         raise ValueError("the receiver offset needs two echoes")
-    weight = magnitude[0] * magnitude[1]
-    difference = unwrap(wrap(phase[1] - phase[0]), weight)
+    product = magnitude[0] * magnitude[1]
+    difference = unwrap(wrap(phase[1] - phase[0]), product)
     offset = phase[0] - difference * (te[0] / (te[1] - te[0]))
+    weight = product * mask
     parts = torch.stack([weight * torch.cos(offset), weight * torch.sin(offset)])
     real, imag = gaussian(parts, voxel_size, smoothing)
     return torch.atan2(imag, real)

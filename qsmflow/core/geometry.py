@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
+#: (3, 3) or (4, 4), in any form that torch reads.
+Matrix = torch.Tensor | np.ndarray | Sequence[Sequence[float]]
 
-def _directions(affine: torch.Tensor | Sequence[Sequence[float]]) -> torch.Tensor:
+
+def _directions(affine: Matrix) -> torch.Tensor:
     """Orthonormal direction cosines (3, 3) of a NIfTI affine, column j the world direction of voxel axis j."""
     matrix = torch.as_tensor(affine, dtype=torch.float64)[:3, :3]
     scaled = matrix / matrix.norm(dim=0, keepdim=True)
@@ -15,7 +19,7 @@ def _directions(affine: torch.Tensor | Sequence[Sequence[float]]) -> torch.Tenso
     return u @ v
 
 
-def b0_direction(affine: torch.Tensor | Sequence[Sequence[float]]) -> tuple[float, float, float]:
+def b0_direction(affine: Matrix) -> tuple[float, float, float]:
     """Direction of B0 in voxel axes: the scanner's z axis, ``R^T (0, 0, 1)``, seen from the image.
 
     Parameters
@@ -34,9 +38,9 @@ def b0_direction(affine: torch.Tensor | Sequence[Sequence[float]]) -> tuple[floa
 
 def turn_to_reference(
     b0_dir: Sequence[float],
-    affine: torch.Tensor | Sequence[Sequence[float]],
-    transform: torch.Tensor | Sequence[Sequence[float]],
-    reference_affine: torch.Tensor | Sequence[Sequence[float]],
+    affine: Matrix,
+    transform: Matrix,
+    reference_affine: Matrix,
 ) -> tuple[float, float, float]:
     """Direction of B0 of one orientation in the voxel axes of the reference.
 
@@ -61,14 +65,14 @@ def turn_to_reference(
     return x, y, z
 
 
-def rotation_angle(transform: torch.Tensor | Sequence[Sequence[float]]) -> float:
+def rotation_angle(transform: Matrix) -> float:
     """Angle, degrees, of the rotation in a rigid (3, 3) or (4, 4) transform."""
     matrix = torch.as_tensor(transform, dtype=torch.float64)[:3, :3]
     skew = torch.stack([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
     return float(torch.rad2deg(torch.atan2(skew.norm(), torch.trace(matrix) - 1.0)))
 
 
-def obliquity(affine: torch.Tensor | Sequence[Sequence[float]]) -> float:
+def obliquity(affine: Matrix) -> float:
     """Angle, degrees, between the image's axes and the scanner's: the largest over the three axes."""
     nearest = _directions(affine).abs().max(dim=0).values.clamp(max=1.0)
     return float(torch.rad2deg(torch.acos(nearest)).max())

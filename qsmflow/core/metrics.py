@@ -317,7 +317,7 @@ def _rescaled(x: torch.Tensor, y: torch.Tensor, inside: torch.Tensor) -> tuple[t
 def _mean_ssim(
     x: torch.Tensor, y: torch.Tensor, inside: torch.Tensor, size: int, constants: tuple[float, float]
 ) -> torch.Tensor:
-    """Mean over the mask of the SSIM index (Wang 2004, eq. 13) with a Gaussian window of sigma 1.5 voxels."""
+    """Mean over the mask of the SSIM index (Wang 2004) with a Gaussian window of sigma 1.5 voxels."""
     taps = gaussian(size, 1.5)
     c1, c2 = constants
 

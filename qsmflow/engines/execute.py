@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
+from multiprocessing import set_forkserver_preload
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from nipype import config as nipype_config
 from nipype.pipeline.engine import Node, Workflow
 
 from qsmflow.bids.naming import sidecar_path
+from qsmflow.engines.worker import hush
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A node that failed: its full name, the last line of its error, and the crash file (None when none was written)."""
+    """A node that failed: its full name, the last line of its error, and its crash file; None when none was written."""
 
     node: str
     message: str
@@ -44,11 +46,14 @@ class Machine:
     plugin: str = "MultiProc"
     stop_on_first_crash: bool = False
     resource_monitor: bool = False
+    verbose: bool = False
 
 
 def real_nodes(workflow: Workflow) -> list[Node]:
     """The nodes of `workflow` that compute, with full names; identity nodes only pass values on."""
-    return [node for node in workflow._create_flat_graph().nodes if type(node.interface).__name__ != "IdentityInterface"]
+    return [
+        node for node in workflow._create_flat_graph().nodes if type(node.interface).__name__ != "IdentityInterface"
+    ]
 
 
 def node_folder(workflow: Workflow, node: Node) -> Path:
@@ -85,7 +90,7 @@ def execute(
     on_event
         Called with the full name of a node and ``start``, ``end`` or ``exception``.
     """
-    configure(machine, crash_dir)
+    configure(workflow, machine, crash_dir)
     forget_lost_products(workflow)
     started = time.time()
     failed: list[str] = []
@@ -115,8 +120,11 @@ def execute(
     return _outcome(workflow, started, failed, crash_dir)
 
 
-def configure(machine: Machine, crash_dir: Path) -> None:
-    """Tell nipype how to run: quietly, without the network, with text crash files, hashing the content of files."""
+def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
+    """Tell nipype how to run: quietly, without the network, with text crash files, hashing the content of files.
+
+    A workflow keeps the configuration of the moment in which it was made, so it is given the new one as well.
+    """
     crash_dir.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("LOGNAME", "qsmflow")
     nipype_config.update_config(
@@ -136,8 +144,10 @@ def configure(machine: Machine, crash_dir: Path) -> None:
     )
     if machine.resource_monitor:
         nipype_config.enable_resource_monitor()
-    for name in ("nipype.workflow", "nipype.utils", "nipype.interface"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    workflow.config = deepcopy(nipype_config._sections)
+    if not machine.verbose:
+        hush()
+        set_forkserver_preload(["qsmflow.engines.worker"])
 
 
 def _outcome(workflow: Workflow, started: float, failed: list[str], crash_dir: Path) -> Outcome:
@@ -169,5 +179,7 @@ def _failure(name: str, crashes: list[Path]) -> Failure:
 def last_error(text: str) -> str:
     """The last line of an error's traceback in a crash file: what went wrong, without where."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.split(":")[0].replace(".", "").replace("_", "").isalnum() and "Error" in line]
+    errors = [
+        line for line in lines if line.split(":")[0].replace(".", "").replace("_", "").isalnum() and "Error" in line
+    ]
     return (errors or lines or ["unknown"])[-1]

@@ -22,9 +22,14 @@ class TurnB0InputSpec(StageInputSpec):
 
     in_file = File(exists=True, mandatory=True, desc="image of the orientation, for its axes")
     reference = File(exists=True, mandatory=True, desc="image of the reference, for its axes")
-    transform = File(exists=True, mandatory=True, desc="ITK transform from world points of the reference to the orientation's")
+    transform = File(
+        exists=True, mandatory=True, desc="ITK transform from world points of the reference to the orientation's"
+    )
     b0_dir = traits.Tuple(
-        traits.Float(), traits.Float(), traits.Float(), desc="B0 in the voxel axes of in_file; by default from its affine"
+        traits.Float(),
+        traits.Float(),
+        traits.Float(),
+        desc="B0 in the voxel axes of in_file; by default from its affine",
     )
 
 

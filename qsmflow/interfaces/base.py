@@ -59,10 +59,11 @@ def _trait(item: dataclasses.Field[Any], hint: Any) -> Any:
         return traits.Bool(item.default, **meta)
     if hint is str:
         return traits.Str(item.default, **meta)
+    default: Any = item.default
     low, high = item.metadata["low"], item.metadata["high"]
     number = int if hint is int else float
     return traits.Range(
-        value=number(item.default),
+        value=number(default),
         low=None if low is None else number(low),
         high=None if high is None else number(high),
         **meta,

@@ -79,7 +79,9 @@ class COSMOSKSpace(_Orientations):
 class COSMOSInputSpec(_OrientationsInputSpec):
     """Inputs of `COSMOS`."""
 
-    magnitudes = InputMultiObject(File(exists=True), mandatory=True, desc="magnitudes in the reference frame: the weights")
+    magnitudes = InputMultiObject(
+        File(exists=True), mandatory=True, desc="magnitudes in the reference frame: the weights"
+    )
 
 
 class COSMOS(_Orientations):

@@ -55,6 +55,7 @@ class SaveDerivativeInputSpec(StageInputSpec):
 
     in_file = File(exists=True, mandatory=True, desc="what to keep")
     in_report = traits.Dict(desc="report of the stage that made it")
+    more_report = traits.Dict(desc="report of a stage that measured something about it; joins the numbers")
     out_path = traits.Str(mandatory=True, desc="where it is kept")
     sidecar = traits.Dict(desc="constant part of the sidecar")
 
@@ -79,6 +80,8 @@ class SaveDerivative(SimpleInterface):
         source, target = Path(self.inputs.in_file), Path(self.inputs.out_path)
         report = self.inputs.in_report if isdefined(self.inputs.in_report) else {}
         constant = self.inputs.sidecar if isdefined(self.inputs.sidecar) else {}
+        if isdefined(self.inputs.more_report):
+            report = {**report, "Measured": {**report["Measured"], **self.inputs.more_report["Measured"]}}
         write_json(sidecar_path(target), {**constant, **report})
         compress = target.name.endswith(".gz") and not source.name.endswith(".gz")
         write_atomic(target, lambda temporary: _compress(source, temporary) if compress else _copy(source, temporary))

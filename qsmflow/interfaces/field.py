@@ -23,7 +23,10 @@ class FieldMapInputSpec(StageInputSpec):
     te = traits.List(traits.Float(), mandatory=True, minlen=1, parameter=True, desc="echo times, s")
     b0 = traits.Float(mandatory=True, parameter=True, desc="field strength, T")
     intercept = traits.Bool(
-        False, usedefault=True, parameter=True, desc="fit a phase at TE = 0 too: where the receiver offset was not removed"
+        False,
+        usedefault=True,
+        parameter=True,
+        desc="fit a phase at TE = 0 too: where the receiver offset was not removed",
     )
 
 
@@ -45,8 +48,6 @@ class FieldMap(StageInterface):
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume, magnitude = load_echoes(self.inputs.in_file), load_echoes(self.inputs.magnitude).data
         mask = load(self.inputs.mask).mask
-        field = combine_echoes(
-            volume.data, magnitude, self.inputs.te, self.inputs.b0, intercept=self.inputs.intercept
-        )
+        field = combine_echoes(volume.data, magnitude, self.inputs.te, self.inputs.b0, intercept=self.inputs.intercept)
         self._results["out_file"] = save(volume.with_data(field * mask), cwd / "total.nii")
         return {"FieldSD": round(float(field[mask].std()), 5), "FieldMean": round(float(field[mask].mean()), 5)}

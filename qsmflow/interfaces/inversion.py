@@ -21,7 +21,11 @@ class _InversionInputSpec(StageInputSpec):
     in_file = File(exists=True, mandatory=True, desc="local field, ppm")
     mask = File(exists=True, mandatory=True, desc="where the local field is valid")
     b0_dir = traits.Tuple(
-        traits.Float(), traits.Float(), traits.Float(), parameter=True, desc="B0 in voxel axes; by default from the affine"
+        traits.Float(),
+        traits.Float(),
+        traits.Float(),
+        parameter=True,
+        desc="B0 in voxel axes; by default from the affine",
     )
 
 
@@ -36,9 +40,7 @@ class _Inversion(StageInterface):
 
     output_spec = InversionOutputSpec
 
-    def _invert(
-        self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]
-    ) -> torch.Tensor:
+    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]) -> torch.Tensor:
         """Susceptibility, ppm."""
         raise NotImplementedError
 
@@ -63,9 +65,7 @@ class TKD(_Inversion):
     resources = Resources(volumes=9, cpus=2)
     input_spec = TKDInputSpec
 
-    def _invert(
-        self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]
-    ) -> torch.Tensor:
+    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]) -> torch.Tensor:
         return tkd(volume.data, mask, volume.voxel_size, b0_dir, **self.settings(config.TKD))
 
 
@@ -82,7 +82,5 @@ class L2(_Inversion):
     resources = Resources(volumes=9, cpus=2)
     input_spec = L2InputSpec
 
-    def _invert(
-        self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]
-    ) -> torch.Tensor:
+    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]) -> torch.Tensor:
         return l2(volume.data, mask, volume.voxel_size, b0_dir, **self.settings(config.L2))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nipype.interfaces.base import File, InputMultiObject, traits
+from nipype.interfaces.base import File, InputMultiObject, isdefined, traits
 
 from qsmflow import config
 from qsmflow.core.field import wrap
@@ -23,6 +23,7 @@ class ScalePhaseInputSpec(StageInputSpec):
 
     magnitude = InputMultiObject(File(exists=True), desc="magnitude, one file an echo or one 4-D file")
     phase = InputMultiObject(File(exists=True), xor=["real"], requires=["magnitude"], desc="phase as stored")
+    phase_units = traits.Str(parameter=True, desc="Units of the phase's sidecar: rad or arbitrary")
     real = InputMultiObject(File(exists=True), xor=["phase"], requires=["imag"], desc="real part")
     imag = InputMultiObject(File(exists=True), desc="imaginary part")
 
@@ -48,7 +49,9 @@ class ScalePhase(StageInterface):
         grid, magnitude, phase, convention = self._read()
         bad = ~(torch.isfinite(magnitude) & torch.isfinite(phase))
         if bool(bad.any()) and self.inputs.nonfinite == "refuse":
-            raise ValueError(f"{int(bad.sum())} voxels are NaN or Inf; mend the input or set scale_phase.nonfinite to zero")
+            raise ValueError(
+                f"{int(bad.sum())} voxels are NaN or Inf; mend the input or set scale_phase.nonfinite to zero"
+            )
         magnitude = torch.where(bad, 0.0, magnitude)
         phase = wrap(torch.where(bad, 0.0, phase))
         phase = -phase if self.inputs.sign == "minus" else phase
@@ -63,16 +66,15 @@ class ScalePhase(StageInterface):
             real, imag = load_stack(self.inputs.real), load_stack(self.inputs.imag).data
             return real, torch.hypot(real.data, imag), torch.atan2(imag, real.data), "real and imaginary parts"
         magnitude, stored = load_stack(self.inputs.magnitude), load_stack(self.inputs.phase).data
-        phase, convention = phase_to_radians(stored)
+        units = self.inputs.phase_units if isdefined(self.inputs.phase_units) else None
+        phase, convention = phase_to_radians(stored, units=units)
         return magnitude, magnitude.data, phase, convention
 
 
 class CombineMagnitudeInputSpec(StageInputSpec):
     """Inputs of `CombineMagnitude`."""
 
-    magnitude = InputMultiObject(
-        File(exists=True), mandatory=True, desc="magnitude, one file an echo or one 4-D file"
-    )
+    magnitude = InputMultiObject(File(exists=True), mandatory=True, desc="magnitude, one file an echo or one 4-D file")
 
 
 class CombineMagnitudeOutputSpec(StageOutputSpec):

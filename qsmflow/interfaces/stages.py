@@ -7,9 +7,11 @@ from importlib import import_module
 from .base import StageInterface
 
 #: Modules that define stages, in the order of the pipeline.
-MODULES = (
-    ("scale_phase", "mask", "unwrap", "field", "background", "inversion")
-    + ("registration", "b0", "cosmos", "derivatives")
+MODULES = ("scale_phase", "mask", "unwrap", "field", "background", "inversion") + (
+    "registration",
+    "b0",
+    "cosmos",
+    "derivatives",
 )
 
 

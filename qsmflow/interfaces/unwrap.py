@@ -50,7 +50,7 @@ class Unwrap(StageInterface):
         phase, offset_removed = volume.data, self.inputs.remove_offset and len(te) > 1
         if offset_removed:
             offset = receiver_offset(
-                phase, magnitude, te, voxel_size, lambda p, m: romeo(p[None], m[None], te[:1], mask)[0]
+                phase, magnitude, te, voxel_size, mask, lambda p, m: romeo(p[None], m[None], te[:1], mask)[0]
             )
             phase = wrap(phase - offset)
         if self.inputs.method == "romeo":

@@ -20,7 +20,7 @@ class Volume:
 
     @property
     def voxel_size(self) -> tuple[float, float, float]:
-        """mm."""
+        """Lengths of the voxel, mm."""
         x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
         return x, y, z
 

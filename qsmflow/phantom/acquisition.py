@@ -107,7 +107,7 @@ def echo_signal(
 
 
 def noise_sd(first_echo: torch.Tensor, brain: torch.Tensor, snr: float) -> float:
-    """SD of the noise in each of the two channels: mean brain magnitude of the first echo over `snr`; 0 for infinity."""
+    """SD of the noise in each of the two channels: mean brain magnitude of the first echo over `snr`."""
     return float(first_echo.abs()[brain > 0.5].mean()) / snr
 
 

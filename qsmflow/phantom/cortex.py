@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from qsmflow.phantom.lattice import Lattice, lattice_shape, smooth_noise
+from qsmflow.phantom.lattice import Lattice, random_function
 from qsmflow.phantom.shapes import Coordinates, blend, ellipsoid, mirrored, path, tube, union
 
 
@@ -33,19 +33,41 @@ class Brain:
     white: torch.Tensor
 
 
-def random_function(
-    low: tuple[float, ...], high: tuple[float, ...], wavelength: float, generator: torch.Generator, *, band: bool = False
-) -> Lattice:
-    """Random function of SD 1 over a box, on a lattice fine enough for `wavelength`; narrow-banded with `band`."""
-    spacing = wavelength / (7.0 if band else 3.0)
-    shape = lattice_shape(low, high, spacing)
-    noise = smooth_noise(shape, spacing, wavelength, generator, band=0.25 if band else None)
-    return Lattice((low[0], low[1], low[2]), spacing, noise[None])
+@dataclass(frozen=True)
+class Folds:
+    """The random functions that shape a brain.
+
+    Attributes
+    ----------
+    slow, quick
+        Of long and of short wavelength: sway of the fissures, depth of the sulci, thickness of the cortex.
+    sulci
+        For each generation of sulci the function that both hemispheres share and the one they do not.
+    """
+
+    slow: Lattice
+    quick: Lattice
+    sulci: tuple[tuple[Lattice, Lattice], ...]
 
 
-def make_brain(at: Coordinates, spacing: float, generator: torch.Generator) -> Brain:
-    """Shape the brain at the (warped) coordinates `at` of a lattice of `spacing` mm."""
-    device = at[0].device
+#: Generations of sulci: wavelength of their function, mean depth, its variation, width at the bottom; mm.
+_GENERATIONS = ((24.0, 17.0, 6.0, 0.4), (14.0, 6.0, 3.0, 0.25))
+
+
+def draw_folds(generator: torch.Generator, device: torch.device | str = "cpu") -> Folds:
+    """Draw the random functions of one brain."""
+    low, high = (-90.0, -130.0, -140.0), (90.0, 130.0, 110.0)
+    slow, quick = (random_function(low, high, length, generator, device=device) for length in (35.0, 18.0))
+    low, high = (-75.0, -95.0, -70.0), (75.0, 95.0, 80.0)
+    sulci = []
+    for wavelength, *_ in _GENERATIONS:
+        shared, own = (random_function(low, high, wavelength, generator, band=0.25, device=device) for _ in range(2))
+        sulci.append((shared, own))
+    return Folds(slow, quick, tuple(sulci))
+
+
+def make_brain(at: Coordinates, spacing: float, folds: Folds) -> Brain:
+    """Shape the brain at the (warped) coordinates `at`, (X, Y, Z), of a lattice of `spacing` mm."""
     side = mirrored(at)
     cerebrum = _cerebrum(side)
     stem = path(side, ((0, -14, -6), (0, -20, -24), (0, -30, -52), (0, -36, -75), (0, -38, -140)), (15, 13, 9, 6.5, 6))
@@ -55,29 +77,19 @@ def make_brain(at: Coordinates, spacing: float, generator: torch.Generator) -> B
     canal = path(at, ((0, -32, -60), (0, -37, -80), (0, -38, -140)), (13, 10, 10))
     cavity = blend(blend(blend(cerebrum, cerebellum, 16.0), stem, 10.0) - 3.2, canal, 8.0)
 
-    low, high = (-90.0, -130.0, -140.0), (90.0, 130.0, 110.0)
-    coarse = [random_function(low, high, length, generator) for length in (35.0, 18.0)]
-    points = torch.stack(torch.broadcast_tensors(*at), -1).reshape(-1, 3)
-    slow, quick = (f_at(f, points, cerebrum.shape, device) for f in coarse)
-    outer, thickness = _folded(at, side, cerebrum, slow, quick, spacing, generator)
-    fissure = _fissure(at, side, slow)
-    tissue = torch.maximum(outer, fissure)
+    slow, quick = folds.slow.over(at), folds.quick.over(at)
+    outer = _folded(at, side, cerebrum, slow, quick, spacing, folds)
+    tissue = torch.maximum(outer, _fissure(at, side, slow))
+    thickness = 2.8 + 0.25 * quick
     callosum = torch.maximum(_callosum(side) + 0.8, side[0] - 12.0)
     core = torch.maximum(union(ellipsoid(side, (0, -14, -8), (24, 24, 26)), callosum), cerebrum + 0.5)
-    white = union(tissue + thickness, core)
-    folia, arbor = _folia(at, torch.maximum(cerebellum, 1.5 - cerebrum), quick)
+    folia = _folia(at, torch.maximum(cerebellum, 1.5 - cerebrum), quick)
     return Brain(
         hull=hull,
         cavity=torch.minimum(cavity, hull + 1.0),
         pia=union(tissue, core, folia, stem),
-        white=union(white, arbor, stem),
+        white=union(tissue + thickness, core, folia + 1.5, stem),
     )
-
-
-def f_at(function: Lattice, points: torch.Tensor, shape: torch.Size, device: torch.device) -> torch.Tensor:
-    """Values of a one-channel lattice at flat `points`, in `shape`."""
-    moved = Lattice(function.origin, function.spacing, function.values.to(device))
-    return moved.at(points)[0].reshape(shape)
 
 
 def _cerebrum(side: Coordinates) -> torch.Tensor:
@@ -111,7 +123,12 @@ def _fissure(at: Coordinates, side: Coordinates, slow: torch.Tensor) -> torch.Te
     beyond = (y - 30.0).clamp_min(0.0) + (-42.0 - y).clamp_min(0.0)
     sylvian = 0.8 + 0.02 * (s - 38.0).clamp(0.0, 40.0) - (sheet**2 + medial**2 + beyond**2).sqrt()
     tall = (z - 5.0).abs() - 12.0
-    insula = 0.9 - ((s - 40.0 - 0.006 * y * y) ** 2 + tall.clamp_min(0.0) ** 2 + ((y - 2.0).abs() - 20.0).clamp_min(0.0) ** 2).sqrt()
+    insula = (
+        0.9
+        - (
+            (s - 40.0 - 0.006 * y * y) ** 2 + tall.clamp_min(0.0) ** 2 + ((y - 2.0).abs() - 20.0).clamp_min(0.0) ** 2
+        ).sqrt()
+    )
     return torch.maximum(midline, torch.maximum(sylvian, insula))
 
 
@@ -122,45 +139,41 @@ def _folded(
     slow: torch.Tensor,
     quick: torch.Tensor,
     spacing: float,
-    generator: torch.Generator,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Surface of the hemispheres with sulci cut in, and the thickness of the cortex.
+    folds: Folds,
+) -> torch.Tensor:
+    """Surface of the hemispheres with sulci cut in.
 
     The sulci are the zero surfaces of a random function of one wavelength, read at coordinates whose radial part (away
     from the axis of the hemisphere) is compressed, so that the surfaces stand upright in the cortex.
     """
     depth = -cerebrum
     outer = cerebrum
-    folds = ((23.0, 14.0 + 5.0 * slow, 0.45), (14.0, 5.0 + 3.0 * quick, 0.3))
-    for wavelength, deep, gap in folds:
-        low, high = (-75.0, -95.0, -70.0), (75.0, 95.0, 80.0)
-        both = random_function(low, high, wavelength, generator, band=True)
-        own = random_function(low, high, wavelength, generator, band=True)
-        value = 0.8 * _upright(both, side, side) + 0.6 * _upright(own, side, at)
-        slope = torch.stack(torch.gradient(value, spacing=spacing)).square().sum(0).sqrt()
-        sheet = value.abs() / slope.clamp_min(0.3 / wavelength)
-        below = (depth - deep.clamp(2.0, 22.0)).clamp_min(0.0)
-        width = gap + 0.9 * torch.exp(-depth.clamp_min(0.0) / 3.0)
+    upright = _upright(side)
+    mirror = torch.cat([upright[..., :1] * torch.sign(at[0])[..., None], upright[..., 1:]], -1)
+    for (wavelength, mean, spread, gap), vary, (shared, own) in zip(
+        _GENERATIONS, (slow, quick), folds.sulci, strict=True
+    ):
+        value = 0.8 * shared.on(upright) + 0.6 * own.on(mirror)
+        slope = sum(part * part for part in torch.gradient(value, spacing=spacing))
+        sheet = value.abs() / torch.as_tensor(slope).sqrt().clamp_min(0.3 / wavelength)
+        below = (depth - (mean + spread * vary).clamp(2.0, 26.0)).clamp_min(0.0)
+        width = gap + 0.8 * torch.exp(-depth.clamp_min(0.0) / 3.0)
         outer = torch.maximum(outer, width - (sheet**2 + below**2).sqrt())
-    return outer, 2.8 + 0.25 * quick
+    return outer
 
 
-def _upright(function: Lattice, side: Coordinates, at: Coordinates) -> torch.Tensor:
-    """`function` read at coordinates that hardly change away from the axis of the hemisphere."""
-    x, y, z = torch.broadcast_tensors(*side)
+def _upright(side: Coordinates) -> torch.Tensor:
+    """Coordinates (X, Y, Z, 3) that hardly change away from the axis of the hemisphere."""
+    x, y, z = side
     along = y.clamp(-48.0, 40.0)
     dx, dy, dz = x - 22.0, y - along, z - 8.0
     radius = (dx * dx + dy * dy + dz * dz).sqrt().clamp_min(1.0)
     shrink = (38.0 + 0.3 * (radius - 38.0)) / radius
-    ux = 22.0 + shrink * dx
-    if at is not side:
-        ux = ux * torch.sign(at[0])
-    points = torch.stack((ux, along + shrink * dy, 8.0 + shrink * dz), -1).reshape(-1, 3)
-    return f_at(function, points, x.shape, x.device)
+    return torch.stack((22.0 + shrink * dx, along + shrink * dy, 8.0 + shrink * dz), -1)
 
 
-def _folia(at: Coordinates, cerebellum: torch.Tensor, quick: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tissue and white matter of the cerebellum, cut by fine fissures that fan out from the fourth ventricle."""
+def _folia(at: Coordinates, cerebellum: torch.Tensor, quick: torch.Tensor) -> torch.Tensor:
+    """Tissue of the cerebellum, cut by fine fissures that fan out from the fourth ventricle."""
     _, y, z = at
     angle = torch.atan2(z + 30.0, -(y + 36.0))
     radius = ((z + 30.0) ** 2 + (y + 36.0) ** 2).sqrt().clamp_min(4.0)
@@ -169,12 +182,13 @@ def _folia(at: Coordinates, cerebellum: torch.Tensor, quick: torch.Tensor) -> tu
     sheet = (turn - number - 0.5).abs() * (5.0 / 24.0) * radius
     deep = 7.0 + 7.0 * (torch.remainder(number, 3.0) == 0)
     cut = (sheet**2 + (-cerebellum - deep).clamp_min(0.0) ** 2).sqrt()
-    tissue = torch.maximum(cerebellum, 0.35 - cut)
-    return tissue, tissue + 1.5 + 0.0 * math.pi
+    return torch.maximum(cerebellum, 0.45 - cut)
 
 
 def spinal_column(at: Coordinates) -> torch.Tensor:
     """Vertebrae: bone around the spinal canal, with discs between."""
     ring = tube(at, (0, -38, -72), (0, -38, -140), 16.0)
-    body = torch.maximum(tube(at, (0, -18, -72), (0, -18, -140), 11.0), torch.sin(at[2] * (2 * math.pi / 18.0)) * 4.0 - 3.0)
+    body = torch.maximum(
+        tube(at, (0, -18, -72), (0, -18, -140), 11.0), torch.sin(at[2] * (2 * math.pi / 18.0)) * 4.0 - 3.0
+    )
     return union(ring, body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from qsmflow.bids.write import describe_dataset, write_atomic, write_json, write
 from qsmflow.config import Simulate, to_toml
 from qsmflow.errors import UsageError
 from qsmflow.phantom.acquisition import add_noise, echo_signal, noise_sd, receiver, total_and_local_field
-from qsmflow.phantom.plan import AIR, Plan, check, plan_subject, seed_of
+from qsmflow.phantom.plan import Plan, check, plan_subject, seed_of
 from qsmflow.phantom.pose import angle_between, b0_direction
 from qsmflow.phantom.sampling import Sample, sample_head
 from qsmflow.phantom.tissues import TissueTable
@@ -93,13 +92,11 @@ def _claim(out: Path, record: str) -> None:
 def _describe(out: Path, truth: Path, names: list[str], settings: Simulate, tissues: TissueTable) -> None:
     """Everything of the two datasets that belongs to no subject."""
     describe_dataset(out, "Simulated gradient-echo MRI", derivative=False, ignored=())
-    describe_dataset(truth, "Truth of the simulated gradient-echo MRI", sources=[])
+    describe_dataset(truth, "Truth of the simulated gradient-echo MRI")
     listed = "participant_id\tspecies\n" + "".join(f"sub-{name}\thomo sapiens\n" for name in names)
     for root in (out, truth):
         write_text(root / "participants.tsv", listed)
-        write_json(
-            root / "participants.json", {"species": {"Description": "What the simulated head is a model of."}}
-        )
+        write_json(root / "participants.json", {"species": {"Description": "What the simulated head is a model of."}})
     rows = "".join(f"{tissue.label}\t{tissue.name}\n" for tissue in tissues.tissues)
     write_text(truth / "desc-truth_dseg.tsv", "index\tname\n" + rows)
 
@@ -139,7 +136,7 @@ def _write_subject(
             device=device,
             progress=lambda part, tell=tell: tell(0.4 * part),  # type: ignore[misc]
         )
-        total, local = (f[kept] for f in total_and_local_field(sample, size, b0_dir, AIR))
+        total, local = (f[kept] for f in total_and_local_field(sample, size, b0_dir, plan.head.outside))
         sample = sample.crop(kept)
         tell(0.2)
         with _writers() as save:
@@ -169,7 +166,7 @@ def _lengthened(plan: Plan) -> tuple[np.ndarray, tuple[int, int, int], tuple[sli
     return affine, (x, y, z), tuple(kept)
 
 
-Save = Callable[[Path, torch.Tensor, np.ndarray, float | None], None]
+Save = Callable[[Path, torch.Tensor, np.ndarray, bool], None]
 
 
 @contextmanager
@@ -178,43 +175,23 @@ def _writers() -> Iterator[Save]:
     pending: list[Future[None]] = []
     with ThreadPoolExecutor(2) as pool:
 
-        def save(path: Path, volume: torch.Tensor, affine: np.ndarray, step: float | None) -> None:
-            pending.append(pool.submit(_write_volume, path, volume.cpu().numpy(), affine, step))
+        def save(path: Path, volume: torch.Tensor, affine: np.ndarray, packed: bool) -> None:
+            pending.append(pool.submit(_write_volume, path, volume.cpu().numpy(), affine, packed))
 
         yield save
         for one in pending:
             one.result()
 
 
-def _write_volume(path: Path, volume: np.ndarray, affine: np.ndarray, step: float | None) -> None:
-    """Write a NIfTI image in scanner coordinates; with `step`, as 16-bit multiples of it."""
-    stored = volume if step is None else np.round(volume / step).clip(-32767, 32767).astype(np.int16)
-    image = nibabel.Nifti1Image(stored, affine)
+def _write_volume(path: Path, volume: np.ndarray, affine: np.ndarray, packed: bool) -> None:
+    """Write a NIfTI image in scanner coordinates; `packed` as 16-bit integers with the header's scale factors."""
+    image = nibabel.Nifti1Image(volume, affine)
     image.set_sform(affine, 1)
     image.set_qform(affine, 1)
     image.header.set_xyzt_units("mm")
-    if step is not None:
-        image.header.set_slope_inter(step, 0)
-
-    def fill(temporary: Path) -> None:
-        if step is None:
-            nibabel.save(image, temporary)
-        else:
-            # nibabel scales again when it saves an array; the header's slope is kept by writing the parts
-            _save_scaled(image, stored, step, temporary)
-
-    write_atomic(path, fill)
-
-
-def _save_scaled(image: nibabel.Nifti1Image, stored: np.ndarray, step: float, path: Path) -> None:
-    with nibabel.openers.ImageOpener(path, "wb") as stream:
-        header = image.header.copy()
-        header.set_slope_inter(step, 0)
-        header.set_data_offset(352)
-        header["magic"] = b"n+1"
-        header.write_to(stream)
-        stream.write(b"\0" * 4)
-        stream.write(stored.tobytes(order="F"))
+    if packed:
+        image.set_data_dtype(np.int16)
+    write_atomic(path, lambda temporary: nibabel.save(image, temporary))
 
 
 def _write_echo(
@@ -235,12 +212,9 @@ def _write_echo(
         "Modality": "MR",
     }
     named = dict(place.entities, echo=str(echo + 1))
-    for part, volume, step in (
-        ("mag", 1000.0 / top * signal.abs(), 1000.0 / 32767),
-        ("phase", signal.angle(), math.pi / 32768),
-    ):
+    for part, volume in (("mag", 1000.0 / top * signal.abs()), ("phase", signal.angle())):
         path = folder(out, named, "anat") / f"{join_entities(named | {'part': part})}_MEGRE.nii.gz"
-        save(path, volume, place.affine, step)
+        save(path, volume, place.affine, True)
         write_json(sidecar_path(path), common | {"Units": "rad" if part == "phase" else "arbitrary"})
 
 
@@ -271,14 +245,13 @@ def _write_truth(
     }
     for output, volume in volumes.items():
         path = derivative_path(truth, place.entities, output)
-        save(path, volume, place.affine, None)
-        kind = OUTPUTS[output]
-        write_json(sidecar_path(path), _FIXED | kind.sidecar | {"Description": _DESCRIPTIONS[output]} | note)
+        save(path, volume, place.affine, False)
+        fixed = {"SkullStripped": False, **OUTPUTS[output].sidecar, "Description": _DESCRIPTIONS[output]}
+        write_json(sidecar_path(path), fixed | note)
     if place.number > 1:
         _write_transform(truth, place, plan, note)
 
 
-_FIXED = {"SkullStripped": False}
 _DESCRIPTIONS = {
     "truth": "True susceptibility relative to water, averaged over each voxel, of the whole head.",
     "labels": "Tissue that fills most of each voxel; names in desc-truth_dseg.tsv.",

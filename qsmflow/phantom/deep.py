@@ -25,11 +25,10 @@ def ventricles(side: Coordinates) -> torch.Tensor:
         (3.0, 4.6, 3.6, 3.4, 5.0, 6.0, 2.2),
     )
     temporal = path(side, ((24, -40, 6), (32, -27, -8), (32, -8, -17)), (5.0, 2.4, 1.8))
-    x, y, z = side
-    third = torch.maximum(ellipsoid(side, (0, -8, 1), (1.9, 15, 11)), 0.0 * (x + y + z) - 50.0)
+    third = ellipsoid(side, (0, -8, 1), (1.9, 15, 11))
     aqueduct = path(side, ((0, -22, -3), (0, -30, -12), (0, -36, -24)), (1.1, 1.0, 1.2))
     fourth = ellipsoid(side, (0, -38, -31), (6.5, 5, 10))
-    return union(torch.maximum(body, 1.2 - x), temporal, third, aqueduct, fourth)
+    return union(torch.maximum(body, 1.2 - side[0]), temporal, third, aqueduct, fourth)
 
 
 def caudate(side: Coordinates) -> torch.Tensor:
@@ -65,7 +64,8 @@ def nigra(side: Coordinates) -> torch.Tensor:
     x, y, z = side
     flat = (x + 0.6 * (y + 16.0), y - 0.3 * (x - 9.5), z)
     return union(
-        ellipsoid(flat, (9.5, -15.5, -12), (5.6, 2.0, 4.0)), ellipsoid((x, y, z - 0.4 * (x - 11.5)), (11.5, -13, -5), (4.2, 3.4, 1.9))
+        ellipsoid(flat, (9.5, -15.5, -12), (5.6, 2.0, 4.0)),
+        ellipsoid((x, y, z - 0.4 * (x - 11.5)), (11.5, -13, -5), (4.2, 3.4, 1.9)),
     )
 
 
@@ -92,7 +92,9 @@ NUCLEI: tuple[tuple[int, Shape], ...] = (
 LOW, HIGH = (-44.0, -68.0, -46.0), (44.0, 42.0, 34.0)
 
 
-def make_deep(at: Coordinates, rough: torch.Tensor, lesions: list[tuple[int, tuple[float, ...], tuple[float, ...]]]) -> tuple[list[int], torch.Tensor]:
+def make_deep(
+    at: Coordinates, rough: torch.Tensor, lesions: list[tuple[int, tuple[float, ...], tuple[float, ...]]]
+) -> tuple[list[int], torch.Tensor]:
     """All deep structures at the (warped) coordinates `at`.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from qsmflow.errors import InputError
-from qsmflow.phantom.lattice import Lattice, lattice_shape, smooth_noise
+from qsmflow.phantom.lattice import random_function
 from qsmflow.phantom.tissues import TissueTable
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class LabelHead:
         A label is not in `tissues`, or no label belongs to the brain.
     """
 
-    def __init__(self, labels: torch.Tensor, voxel_size: tuple[float, float, float], tissues: TissueTable, seed: int = 0):
+    def __init__(
+        self, labels: torch.Tensor, voxel_size: tuple[float, float, float], tissues: TissueTable, seed: int = 0
+    ):
         missing = tissues.missing(labels)
         if missing:
             raise ValueError(f"labels {', '.join(map(str, missing))} are not in the tissue table")
@@ -56,6 +59,7 @@ class LabelHead:
         self.tissues = tissues
         self._labels = labels.to(torch.uint8)
         self._around = self._labels[:, :, -1].flatten().mode().values
+        self.outside = float(tissues.column("chi")[int(self._around)])
         self._voxel_size = torch.tensor(voxel_size, dtype=torch.float32, device=labels.device)
         where = [torch.nonzero(inside.any(dim=drop)).squeeze(-1) for drop in ((2, 1), (2, 0), (1, 0))]
         middle = torch.stack([0.5 * (w[0] + w[-1]).to(torch.float32) for w in where])
@@ -63,11 +67,8 @@ class LabelHead:
         last = self._origin + self._voxel_size * (torch.tensor(labels.shape, device=labels.device) - 1)
         low, high = self._origin.tolist(), last.tolist()
         self.bounds = (tuple(low), tuple(high))
-        spacing = TEXTURE_WAVELENGTH / 2.0
-        noise = smooth_noise(
-            lattice_shape(low, high, spacing), spacing, TEXTURE_WAVELENGTH, torch.Generator().manual_seed(seed)
-        )
-        self._texture = Lattice((low[0], low[1], low[2]), spacing, noise[None].to(labels.device))
+        generator = torch.Generator().manual_seed(seed)
+        self._texture = random_function(low, high, TEXTURE_WAVELENGTH, generator, device=labels.device)
 
     def labels_at(self, points: torch.Tensor) -> torch.Tensor:
         """Label at each of `points` (..., 3) in mm: uint8, (...)."""
@@ -80,7 +81,7 @@ class LabelHead:
 
     def texture_at(self, points: torch.Tensor) -> torch.Tensor:
         """Smooth noise of SD 1 at `points` (..., 3) in mm, to be scaled by the texture of the tissue."""
-        return self._texture.at(points.reshape(-1, 3))[0].reshape(points.shape[:-1])
+        return self._texture.on(points)
 
 
 def read_labels(
@@ -143,8 +144,6 @@ def _restrict_brain(
     labels: torch.Tensor, inside: torch.Tensor, tissues: TissueTable
 ) -> tuple[torch.Tensor, TissueTable]:
     """Give the brain tissues outside the mask labels of their own that are not brain."""
-    import dataclasses
-
     copies = [
         dataclasses.replace(tissue, label=tissue.label + _OUTSIDE, name=f"{tissue.name}, outside the mask", brain=False)
         for tissue in tissues.tissues

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,6 @@ from qsmflow.phantom.pose import Angles, draw_angles, grid_around, rigid, rotati
 from qsmflow.phantom.sampling import Head, solid_points
 from qsmflow.phantom.tissues import read_tissues
 
-#: Susceptibility of the air around the head relative to water, ppm; as in the tissue tables.
-AIR = 9.2
 #: Air around the head on the grid, and tissue of the neck that is kept below the brain, mm.
 _MARGIN, _NECK = 6.0, 16.0
 #: How far below the grid the neck goes on as a source of field, mm.
@@ -67,16 +66,17 @@ def check(settings: Simulate) -> None:
         raise UsageError(f"--voxel-size {_shown(settings.voxel_size)}: give one size or three, 0.1 to 20 mm")
     if len(settings.shape) not in (0, 3) or not all(8 <= n <= 1024 for n in settings.shape):
         raise UsageError(f"--shape {_shown(settings.shape)}: give three sizes, 8 to 1024 voxels")
+    if not settings.snr >= 1:
+        raise UsageError(f"--snr {settings.snr}: give a number of at least 1, or inf")
     if len(settings.oblique) != 3 or not all(abs(angle) <= 90 for angle in settings.oblique):
         raise UsageError(f"--oblique {_shown(settings.oblique)}: give three angles within 90 degrees")
     te = settings.te
-    if not te or not all(0 < t < 1 for t in te) or any(b <= a for a, b in zip(te, te[1:], strict=False)):
+    if not te or not all(0 < t < 1 for t in te) or any(b <= a for a, b in pairwise(te)):
         raise UsageError(f"--te {_shown(te)}: give ascending echo times in seconds, e.g. 0.004 0.012 0.020")
-    if settings.angles and settings.orientations not in (1, len(settings.angles)):
+    if settings.angles and settings.orientations not in (1, len(parse_angles(settings.angles))):
         raise UsageError(
-            f"--orientations {settings.orientations}: does not match the {len(settings.angles)} of --angles; give one of them"
+            f"--orientations {settings.orientations}: does not match the number of --angles; leave it away"
         )
-    parse_angles(settings.angles)
     if bool(settings.labels) != bool(settings.chi):
         given, absent = ("--labels", "--chi") if settings.labels else ("--chi", "--labels")
         raise UsageError(f"{given}: needs {absent} as well, a label map and the table of its tissues go together")
@@ -129,7 +129,7 @@ def plan_subject(settings: Simulate, subject: int, device: torch.device | str = 
 def _grid(settings: Simulate, head: Head, poses: list[np.ndarray]) -> tuple[np.ndarray, tuple[int, int, int]]:
     size = settings.voxel_size if len(settings.voxel_size) == 3 else settings.voxel_size * 3
     tilt = rotation(settings.oblique)
-    points, brain = solid_points(head, AIR)
+    points, brain = solid_points(head)
     turned = [(points @ pose[:3, :3].T + pose[:3, 3]) @ tilt for pose in poses]
     neck = min(float(t[brain, 2].min()) for t in turned) - _NECK
     kept = np.concatenate([t[t[:, 2] > neck] for t in turned])

@@ -13,13 +13,24 @@ from qsmflow.core.grid import Size
 from qsmflow.phantom.tissues import TissueTable
 
 #: Points that are looked at together; bounds the memory at about 200 bytes a point.
-_CHUNK = 1_000_000
+_CHUNK = 500_000
 
 
 class Head(Protocol):
-    """A head as a function of its own coordinates: mm, RAS, origin at the centre of the brain."""
+    """A head as a function of its own coordinates: mm, RAS, origin at the centre of the brain.
+
+    Attributes
+    ----------
+    tissues
+        What its labels mean.
+    bounds
+        Lowest and highest corner of the box that holds it, mm.
+    outside
+        Susceptibility of what surrounds it, ppm.
+    """
 
     tissues: TissueTable
+    outside: float
     bounds: tuple[tuple[float, ...], tuple[float, ...]]
 
     def labels_at(self, points: torch.Tensor) -> torch.Tensor:
@@ -92,7 +103,7 @@ def sample_head(
     Returns
     -------
     Sample
-        On `device`. Beyond the result memory is bounded: slabs of about a million points are taken at a time.
+        On `device`. Beyond the result memory is bounded: slabs of about half a million points are taken at a time.
     """
     x, y, z = (int(n) for n in shape)
     to_head = np.linalg.inv(pose) @ affine
@@ -146,13 +157,11 @@ def _average(
     )
 
 
-def solid_points(head: Head, outside: float, *, step: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
-    """Where the head is: points of a coarse lattice that are not `outside`, and which of them are brain.
+def solid_points(head: Head, *, step: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
+    """Where the head is: points of a coarse lattice that are not like its surroundings, and which of them are brain.
 
     Parameters
     ----------
-    outside
-        Susceptibility of what surrounds the head, ppm: tissues of that value and no signal count as outside.
     step
         Distance of the points, mm.
 
@@ -166,6 +175,7 @@ def solid_points(head: Head, outside: float, *, step: float = 4.0) -> tuple[np.n
     axes = [torch.arange(a, b + step, step) for a, b in zip(*head.bounds, strict=True)]
     points = torch.cartesian_prod(*axes)
     labels = head.labels_at(points).int()
-    void = (head.tissues.column("chi")[labels] == outside) & (head.tissues.column("m0")[labels] == 0)
+    void_chi = torch.tensor(head.outside)
+    void = (head.tissues.column("chi")[labels] == void_chi) & (head.tissues.column("m0")[labels] == 0)
     brain = head.tissues.column("brain")[labels] > 0
     return points[~void].numpy().astype(np.float64), brain[~void].numpy()

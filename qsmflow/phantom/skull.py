@@ -24,7 +24,7 @@ def skin(at: Coordinates, cavity: torch.Tensor) -> torch.Tensor:
 def bone(at: Coordinates, cavity: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
     """Skull, upper and lower jaw, spine."""
     side = mirrored(at)
-    x, y, z = side
+    z = side[2]
     skull = cavity - (5.6 + 1.0 * slow + 2.5 * torch.exp(-(((z + 28.0) / 14.0) ** 2)))
     brow = ellipsoid(side, (12, 84, 2), (24, 8, 12))
     maxilla = ellipsoid(side, (0, 58, -50), (38, 30, 26))
@@ -44,7 +44,7 @@ def orbits(at: Coordinates) -> tuple[torch.Tensor, torch.Tensor]:
 def air(at: Coordinates, cavity: torch.Tensor, quick: torch.Tensor) -> torch.Tensor:
     """Sinuses, nasal cavity, airway, mastoid cells and ear canals; never nearer to the brain than thin bone."""
     side = mirrored(at)
-    x, y, z = side
+    x = side[0]
     frontal = ellipsoid(side, (12, 88, 3), (14, 5, 12)) + 0.8 * quick
     ethmoid = ellipsoid(side, (6, 60, -25), (7, 20, 11)) + 1.2 * quick
     sphenoid = ellipsoid(side, (8, 26, -32), (9, 12, 10))

@@ -27,7 +27,9 @@ def draw_veins(generator: torch.Generator) -> list[Segment]:
     for sign in (-1.0, 1.0):
         jitter = 0.6 * torch.randn(4, generator=generator)
         inner = ((2.2, 6.0, 12.0), (2.4, -10.0, 13.5), (2.2, -26.0, 12.0), (0.8, -36.0, 9.0))
-        segments += _chain([(sign * x, y, z + float(j)) for (x, y, z), j in zip(inner, jitter, strict=True)], (0.9, 1.0, 1.1, 1.4))
+        segments += _chain(
+            [(sign * x, y, z + float(j)) for (x, y, z), j in zip(inner, jitter, strict=True)], (0.9, 1.0, 1.1, 1.4)
+        )
         striate = ((2.2, 6.0, 12.0), (9.0, -2.0, 15.5), (15.0, -14.0, 16.5))
         segments += _chain([(sign * x, y, z) for x, y, z in striate], (0.9, 0.85, 0.7))
         septal = ((2.2, 6.0, 12.0), (3.0, 18.0, 10.0), (10.0, 30.0, 11.0), (16.0, 40.0, 16.0))
@@ -46,7 +48,11 @@ def _medullary(sign: float, generator: torch.Generator) -> list[Segment]:
     rise, length = math.radians(10.0 + 75.0 * u[1]), 16.0 + 18.0 * u[2]
     heading = math.radians(70.0 * (u[3] - 0.5)) + math.radians(0.9 * y)
     across = math.cos(rise) * math.cos(heading)
-    end = (start[0] + length * across, y + length * math.cos(rise) * math.sin(heading), start[2] + length * math.sin(rise))
+    end = (
+        start[0] + length * across,
+        y + length * math.cos(rise) * math.sin(heading),
+        start[2] + length * math.sin(rise),
+    )
     middle = tuple(0.5 * (a + b) + 2.0 * (u[4] - 0.5) for a, b in zip(start, end, strict=True))
     points = [(sign * x, y_, z) for x, y_, z in (start, middle, end)]
     return _chain(points, (0.75, 0.65, 0.5))
@@ -77,7 +83,9 @@ def draw_surface_veins(hull: Lattice, generator: torch.Generator) -> list[Segmen
                 (sign * 60.0 * math.sin(a), y + lean * a + w, 8.0 + 52.0 * math.cos(a))
                 for a, w in zip(climb, wiggle, strict=True)
             ]
-            segments += _chain(_onto(hull, points, -1.2), tuple(1.4 - 0.7 * i / len(points) for i in range(len(points))))
+            segments += _chain(
+                _onto(hull, points, -1.2), tuple(1.4 - 0.7 * i / len(points) for i in range(len(points)))
+            )
     return segments
 
 
@@ -92,7 +100,7 @@ def _onto(hull: Lattice, points: list[Point], height: float) -> list[Point]:
     rays = rays / rays.norm(dim=-1, keepdim=True)
     steps = torch.arange(20.0, 110.0, 0.5)
     along = centre + rays[:, None] * steps[:, None]
-    distance = hull.at(along.reshape(-1, 3).to(hull.values.device))[0].reshape(len(points), -1).cpu()
+    distance = hull.on(along.to(hull.rows.device)).cpu()
     last = ((distance < height).float() * steps).argmax(1)  # the outermost crossing
     found = centre + rays * steps[last, None]
     return [(float(x), float(y), float(z)) for x, y, z in found]
@@ -112,7 +120,7 @@ def vein_distance(axes: tuple[torch.Tensor, torch.Tensor, torch.Tensor], segment
         if any(one.stop <= one.start for one in box):
             continue
         at = (flat[0][box[0]].reshape(-1, 1, 1), flat[1][box[1]].reshape(1, -1, 1), flat[2][box[2]].reshape(1, 1, -1))
-        # interpolation between nodes shrinks a thin tube by about a fifth of the spacing
-        piece = tube(at, start, end, radius + 0.15, end_radius + 0.15)
+        # interpolation between nodes shrinks a thin tube by about a sixth of the spacing
+        piece = tube(at, start, end, radius + 0.2, end_radius + 0.2)
         out[box[0], box[1], box[2]] = torch.minimum(out[box[0], box[1], box[2]], piece)
     return out

@@ -58,7 +58,7 @@ class Reference:
 
 def _plain(text: str) -> str:
     for command, mark in _ACCENTS.items():
-        text = re.sub(r"\{?" + re.escape(command) + r"\{?(\w)\}?\}?", lambda m, mark=mark: m[1] + mark, text)
+        text = re.sub(r"\{?" + re.escape(command) + r"\{?(\w)\}?\}?", rf"\1{mark}", text)
     return text.replace("{", "").replace("}", "")
 
 
@@ -106,7 +106,9 @@ def methods_text(sentences: Sequence[str]) -> tuple[str, str]:
     known = bibliography()
     missing = [key for key in cited_keys(body) if key not in known]
     if missing:
-        raise ValueError(f"the methods text cites @{', @'.join(missing)}, which data/boilerplate.bib lacks: add the entry")
+        raise ValueError(
+            f"the methods text cites @{', @'.join(missing)}, which data/boilerplate.bib lacks: add the entry"
+        )
     bib = "\n\n".join(known[key].bibtex for key in cited_keys(body))
     return f"{_INTRO}\n{body}\n\n# References\n", f"{bib}\n" if bib else ""
 

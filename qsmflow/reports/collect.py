@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qsmflow.bids.filenames import natural_key, parse_name
 from qsmflow.bids.naming import OUTPUTS, join_entities, sidecar_path
 from qsmflow.errors import InputError
 
@@ -24,6 +25,11 @@ class Found:
     kind: str
     suffix: str
     sidecar: Mapping[str, Any]
+
+    def stated(self, *names: str) -> Any:
+        """The first of `names` that the sidecar states, at its top or among what the stage measured or was told."""
+        tables = (self.sidecar, *(self.sidecar.get(key) or {} for key in ("Measured", "Parameters")))
+        return next((table[name] for name in names for table in tables if name in table), None)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class SeriesFiles:
 
     def value(self, *names: str) -> Any:
         """The first of the sidecar keys `names` that a derivative of the series, in its own frame, states."""
-        return next((f.sidecar[n] for n in names for f in self.native.values() if n in f.sidecar), None)
+        return next((value for f in self.native.values() if (value := f.stated(*names)) is not None), None)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ def collect(out_dir: Path, subject: str) -> list[HeadFiles]:
     The transforms tell which entity names the orientation: it is the one whose value stands after ``from-``.
     Series that no transform names are heads of their own.
     """
-    found = [f for path in sorted((Path(out_dir) / f"sub-{subject}").rglob("sub-*")) if (f := _identify(path))]
+    paths = sorted((Path(out_dir) / f"sub-{subject}").rglob("sub-*"), key=lambda path: natural_key(path.name))
+    found = [f for path in paths if (f := _identify(path))]
     transforms = [f for f in found if f.kind == "xfm"]
     maps = [f for f in found if f.kind != "xfm"]
     heads = []
@@ -86,20 +93,18 @@ def collect(out_dir: Path, subject: str) -> list[HeadFiles]:
         heads.append(HeadFiles(shared, reference, _series(own, entity, first=reference), together, moves))
     for single in _series([f for f in maps if str(f.path) not in used], None):
         heads.append(HeadFiles(single.entities, None, (single,), {}, {}))
-    return sorted(heads, key=lambda head: head.name)
+    return sorted(heads, key=lambda head: natural_key(head.name))
 
 
 def _identify(path: Path) -> Found | None:
-    extension = next((e for e in (".nii.gz", ".nii", ".txt") if path.name.endswith(e)), None)
-    *parts, suffix = path.name.removesuffix(extension or "").split("_")
-    if extension is None or not path.is_file() or not all("-" in part for part in parts):
+    name = parse_name(path.name)
+    if name is None or name.extension not in (".nii.gz", ".nii", ".txt"):
         return None
-    entities = dict(part.split("-", 1) for part in parts)
-    desc = entities.get("desc")
-    kind = next((k for k, o in OUTPUTS.items() if (o.suffix, o.desc) == (suffix, desc)), None)
-    if kind is None and suffix == "Chimap" and desc is not None:
+    desc = name.entities.get("desc")
+    kind = next((k for k, o in OUTPUTS.items() if (o.suffix, o.desc) == (name.suffix, desc)), None)
+    if kind is None and name.suffix == "Chimap":
         kind = desc
-    return Found(path, entities, kind, suffix, _sidecar(path)) if kind else None
+    return Found(path, name.entities, kind, name.suffix, _sidecar(path)) if kind else None
 
 
 def _sidecar(path: Path) -> Mapping[str, Any]:
@@ -117,13 +122,15 @@ def _stem(entities: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in entities.items() if key not in _OWN}
 
 
-def _heads(transforms: Iterable[Found], maps: Iterable[Found]) -> list[tuple[dict[str, str], str, str]]:
+def _heads(transforms: Iterable[Found], maps: Sequence[Found]) -> list[tuple[dict[str, str], str, str]]:
+    """What the series of each head share, the entity that tells them apart, and the label of the reference."""
     heads: dict[str, tuple[dict[str, str], str, str]] = {}
     for transform in transforms:
-        stem, source = _stem(transform.entities), transform.entities.get("from")
-        entity = next((key for key, value in stem.items() if value == source and key not in ("sub", "ses")), None)
+        source = transform.entities.get("from")
+        stems = [_stem(f.entities) for f in maps]
+        entity = next((k for stem in stems for k, v in stem.items() if v == source and k not in ("sub", "ses")), None)
         if entity is not None:
-            shared = {key: value for key, value in stem.items() if key != entity}
+            shared = {key: value for key, value in _stem(transform.entities).items() if key != entity}
             heads[join_entities(shared)] = (shared, entity, transform.entities.get("to", ""))
     return list(heads.values())
 
@@ -141,4 +148,4 @@ def _series(found: Iterable[Found], entity: str | None, first: str | None = None
         name = join_entities(stem)
         one = series.setdefault(name, SeriesFiles(stem, stem[entity] if entity else name))
         (one.moved if "space" in f.entities else one.native)[f.kind] = f
-    return tuple(sorted(series.values(), key=lambda one: (one.label != first, one.name)))
+    return tuple(sorted(series.values(), key=lambda one: (one.label != first, natural_key(one.name))))

@@ -11,11 +11,11 @@ from typing import Any
 import nibabel as nib
 
 from qsmflow.bids.naming import OUTPUTS
+from qsmflow.core.geometry import b0_direction, obliquity
 from qsmflow.reports.blocks import Block, Cards, Code, Details, Html, Items, Note, Section, Table
 from qsmflow.reports.boilerplate import bibliography, cited_keys, methods_html, parse_bib
 from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles
 from qsmflow.reports.maps import chi_kinds, title_of
-from qsmflow.reports.measures import b0_from_affine, obliquity
 from qsmflow.reports.record import RunRecord
 
 
@@ -24,11 +24,20 @@ def _all_files(heads: Iterable[HeadFiles]) -> list[Found]:
     return [found for group in groups for found in group.values()]
 
 
-def summary_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | None, numbers: Mapping[str, str]) -> Section:
+def summary_section(
+    heads: Sequence[HeadFiles], subject: str, run: RunRecord | None, numbers: Mapping[str, str]
+) -> Section:
     """What was found, what ran, what was skipped and why, with which versions."""
     section = Section("summary", "Summary")
     series = [one for head in heads for one in head.series]
-    kinds = sorted({title_of(kind) for head in heads for files in (head.shared, *(s.native for s in head.series)) for kind in chi_kinds(files)})
+    kinds = sorted(
+        {
+            title_of(kind)
+            for head in heads
+            for files in (head.shared, *(s.native for s in head.series))
+            for kind in chi_kinds(files)
+        }
+    )
     b0 = sorted({f"{float(t):.3g} T" for one in series if (t := one.value("MagneticFieldStrength")) is not None})
     voxels = sorted({voxel_size_text(one) for one in series if one.native})
     section.blocks.append(
@@ -59,11 +68,18 @@ def of_subject(subject: str, *texts: str) -> bool:
     return not named or subject in named
 
 
+def moment(iso: str) -> str:
+    """ISO 8601 ``2026-01-31T10:00:00.5+00:00`` as ``2026-01-31 10:00:00 UTC``; other zones keep their offset."""
+    text = re.sub(r"(T\d\d:\d\d:\d\d)\.\d+", r"\1", iso).replace("T", " ", 1)
+    return text.replace("+00:00", " UTC")
+
+
 def _run_blocks(subject: str, run: RunRecord | None) -> list[Block]:
     if run is None:
         return [Note("No run record was found beside the derivatives: what was skipped or failed cannot be told.")]
     errors = [error for error in run.errors if of_subject(subject, *error)]
-    told = f"qsmflow {run.version}, started {run.started}, " + (f"finished {run.finished}" if run.finished else "not finished")
+    told = f"qsmflow {run.version}, started {moment(run.started)}, "
+    told += f"finished {moment(run.finished)}" if run.finished else "not finished"
     told += f"; {_count(run.executed, 'node', 'nodes')} executed, {run.cached} taken from an earlier run."
     blocks: list[Block] = [Note(told)]
     if errors:
@@ -84,7 +100,12 @@ def _ran_table(heads: Sequence[HeadFiles]) -> Table:
         told = OUTPUTS[found.kind].description if found.kind in OUTPUTS else str(found.sidecar.get("Description", ""))
         rows[found.kind] = (methods, count + 1, told)
     order = [*OUTPUTS, *sorted(set(rows) - set(OUTPUTS))]
-    table = [[title_of(k), t, ", ".join(sorted(m)) or "not stated", str(n)] for k in order if k in rows for m, n, t in [rows[k]]]
+    table = [
+        [title_of(k), t, ", ".join(sorted(m)) or "not stated", str(n)]
+        for k in order
+        if k in rows
+        for m, n, t in [rows[k]]
+    ]
     return Table("What was computed", ["Output", "What it is", "Method", "Files"], table)
 
 
@@ -114,11 +135,13 @@ def acquisition_section(heads: Sequence[HeadFiles]) -> Section:
     for one in (one for head in heads for one in head.series if one.native):
         image = nib.load(next(iter(one.native.values())).path)
         te, b0 = one.value("EchoTime", "EchoTimes"), one.value("MagneticFieldStrength")
-        direction = one.value("B0Direction", "B0_dir") or b0_from_affine(image.affine)
+        direction = one.value("B0Direction", "B0_dir") or b0_direction(image.affine)
         rows.append(
             [
                 one.name,
-                ", ".join(f"{1000 * float(t):.4g}" for t in (te if isinstance(te, list) else [te])) if te is not None else "not stated",
+                ", ".join(f"{1000 * float(t):.4g}" for t in (te if isinstance(te, list) else [te]))
+                if te is not None
+                else "not stated",
                 f"{float(b0):.4g}" if b0 is not None else "not stated",
                 " × ".join(str(n) for n in image.shape[:3]),
                 voxel_size_text(one),
@@ -131,21 +154,32 @@ def acquisition_section(heads: Sequence[HeadFiles]) -> Section:
     return Section("acquisition", "Acquisition", [Table("Acquisition of each series", columns, rows)])
 
 
-def numbers_section(measured: Mapping[str, Mapping[str, str]], heads: Sequence[HeadFiles]) -> Section:
-    """What the maps measure, a column a series, and what each stage reported of itself."""
-    names = list(measured)
-    rows = list(dict.fromkeys(row for numbers in measured.values() for row in numbers))
-    blocks: list[Block] = [
-        Table("Measured on the maps", ["Measure", *names], [[row, *(measured[n].get(row, "") for n in names)] for row in rows])
-    ]
+def numbers_section(
+    measured: Mapping[str, Mapping[str, str]], shared: Mapping[str, Mapping[str, str]], heads: Sequence[HeadFiles]
+) -> Section:
+    """What the maps measure, a column a series (`measured`) or head (`shared`), and what each stage told of itself."""
+    blocks: list[Block] = [_numbers_table("Measured on the maps of each series", measured)] if measured else []
+    if shared:
+        blocks.append(_numbers_table("Measured in the reference frame", shared))
     told = [
         [_where(found), title_of(found.kind), str(key), _plain(value)]
         for found in _all_files(heads)
         for key, value in (found.sidecar.get("Measured") or {}).items()
     ]
     if told:
-        blocks.append(Details("Reported by the stages", [Table("Reported by the stages", ["Series", "Output", "Measure", "Value"], told)]))
+        blocks.append(
+            Details(
+                "Reported by the stages",
+                [Table("Reported by the stages", ["Series", "Output", "Measure", "Value"], told)],
+            )
+        )
     return Section("numbers", "Numbers", blocks)
+
+
+def _numbers_table(caption: str, measured: Mapping[str, Mapping[str, str]]) -> Table:
+    rows = list(dict.fromkeys(row for numbers in measured.values() for row in numbers))
+    cells = [[row, *(numbers.get(row, "") for numbers in measured.values())] for row in rows]
+    return Table(caption, ["Measure", *measured], cells)
 
 
 def _where(found: Found) -> str:
@@ -155,6 +189,8 @@ def _where(found: Found) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, list) and len(value) > 6:
+        return f"{_plain(value[0])} … {_plain(value[-1])} ({len(value)} values)"
     if isinstance(value, list):
         return ", ".join(_plain(item) for item in value)
     return str(value)
@@ -166,7 +202,11 @@ def errors_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | No
     errors = [[node, file] for node, file in (run.errors if run else ()) if of_subject(subject, node, file)]
     if errors:
         section.blocks.append(Table("Nodes that failed", ["Node", "Crash file"], errors))
-    warnings = [f"{_where(f)}, {title_of(f.kind)}: {text}" for f in _all_files(heads) for text in _texts(f.sidecar.get("Warnings"))]
+    warnings = [
+        f"{_where(f)}, {title_of(f.kind)}: {text}"
+        for f in _all_files(heads)
+        for text in _texts(f.sidecar.get("Warnings"))
+    ]
     if warnings:
         section.blocks.append(Items("Warnings", warnings))
     if not section.blocks:

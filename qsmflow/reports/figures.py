@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
+from PIL import Image
 
 from qsmflow.reports.volume import PLANES, Cuts, Volume, coordinate, cut
 
@@ -21,7 +24,7 @@ WIDTH = 1240  # pixels of the slices, without the colour bar
 _BAR = 118
 _GAP = 6
 _DPI = 100
-_PAPER = "#0c0f13"
+_PAPER = "#000000"
 _INK = "#e9edf2"
 #: Okabe and Ito's orange, sky blue and green: told apart by every common kind of colour vision.
 CONTOUR_COLOURS = ("#e69f00", "#56b4e9", "#00d69b")
@@ -55,12 +58,12 @@ def magnitude_scale(volume: Volume) -> Scale:
 
 
 def symmetric_limit(values: NDArray[np.float32], share: float = 99.0) -> float:
-    """The `share` percentile of the absolute values, rounded up to 1, 2 or 5 times a power of ten."""
+    """The `share` percentile of the absolute values, rounded up to 1, 1.5, 2, 3, 5 or 7.5 times a power of ten."""
     top = float(np.percentile(np.abs(values), share)) if values.size else 0.0
     if top <= 0:
         return 1.0
     power = 10.0 ** np.floor(np.log10(top))
-    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= top * (1 - 1e-6)))
+    return float(next(step * power for step in (1, 1.5, 2, 3, 5, 7.5, 10) if step * power >= top * (1 - 1e-6)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Canvas:
         self.panels: list[list[_Panel]] = []
         top = 0
         for row in rows:
-            sizes = [self._slice(frame, plane, index).shape for plane, index in row]
+            sizes = [(round(extent[p][1] / self.pixel), round(extent[p][0] / self.pixel)) for p, _ in row]
             left = (WIDTH - sum(width for _, width in sizes) - _GAP * (len(row) - 1)) // 2
             height = max(height for height, _ in sizes)
             line = []
@@ -151,7 +154,9 @@ def mosaic(
     return _render(canvas, _masked(canvas, [volume], mask), scale, contours=contours or {})
 
 
-def side_by_side(maps: Mapping[str, Volume], cuts: Cuts, scale: Scale, *, mask: NDArray[np.bool_] | None = None) -> bytes:
+def side_by_side(
+    maps: Mapping[str, Volume], cuts: Cuts, scale: Scale, *, mask: NDArray[np.bool_] | None = None
+) -> bytes:
     """The same three axial, two coronal and two sagittal slices of several maps, one map a row, as PNG."""
     chosen: list[tuple[str, int]] = []
     for plane, wanted in (("axial", 3), ("coronal", 2), ("sagittal", 2)):
@@ -197,56 +202,75 @@ def _render(
     foot, margin = 30, 14
     total = (WIDTH + _BAR + 2 * margin, height + foot + 2 * margin)
     figure = Figure(figsize=(total[0] / _DPI, total[1] / _DPI), dpi=_DPI, facecolor=_PAPER)
-    FigureCanvasAgg(figure)
+    canvas_of_figure = FigureCanvasAgg(figure)
     place = [margin / total[0], (margin + foot) / total[1], WIDTH / total[0], height / total[1]]
     axes = figure.add_axes((place[0], place[1], place[2], place[3]))
     axes.set_axis_off()
+    colours = colormaps[scale.colours].with_extremes(bad=_PAPER)
     # pixel centres at whole numbers: one pixel of the picture is one pixel of the figure
-    shown = axes.imshow(picture, cmap=scale.colours, vmin=scale.low, vmax=scale.high, interpolation="nearest", aspect="auto")
-    shown.cmap.set_bad(_PAPER)
+    shown = axes.imshow(picture, cmap=colours, vmin=scale.low, vmax=scale.high, interpolation="nearest", aspect="auto")
     for name, colour in zip(names, CONTOUR_COLOURS, strict=False):
         outline = np.nan_to_num(canvas.draw([(contours or {})[name]]))
         if outline.min() < 0.5 < outline.max():
             axes.contour(outline, levels=[0.5], colors=[colour], linewidths=1.3)
     if edges is not None:
         veil = np.ma.masked_where(~edges, edges.astype(float))
-        axes.imshow(veil, cmap=ListedColormap(CONTOUR_COLOURS[:1]), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        axes.imshow(
+            veil, cmap=ListedColormap(CONTOUR_COLOURS[:1]), vmin=0, vmax=1, interpolation="nearest", aspect="auto"
+        )
     axes.set_xlim(-0.5, WIDTH - 0.5)
     axes.set_ylim(height - 0.5, -0.5)
     _write_labels(axes, canvas, row_names)
     _write_scale_bar(figure, canvas, margin, total)
     bar_height = min(height * 0.8, 360) / total[1]
-    bar_axes = figure.add_axes((1 - (_BAR + margin - 24) / total[0], 0.5 + foot / 2 / total[1] - bar_height / 2, 14 / total[0], bar_height))
+    bar_axes = figure.add_axes(
+        (1 - (_BAR + margin - 24) / total[0], 0.5 + foot / 2 / total[1] - bar_height / 2, 14 / total[0], bar_height)
+    )
     bar = figure.colorbar(shown, cax=bar_axes, extend="max" if scale.low == 0 else "both")
     bar.set_label(scale.label, color=_INK, fontsize=10)
     bar.ax.tick_params(colors=_INK, labelsize=9)
-    bar.outline.set_edgecolor(_INK)  # type: ignore[operator]
+    bar.outline.set_edgecolor(_INK)
     if names:
         lines = [Line2D([], [], color=c, lw=2, label=n) for n, c in zip(names, CONTOUR_COLOURS, strict=False)]
         at = ((WIDTH + margin) / total[0], 4 / total[1])
-        figure.legend(handles=lines, loc="lower right", ncols=len(names), frameon=False, labelcolor=_INK, bbox_to_anchor=at)
+        figure.legend(
+            handles=lines, loc="lower right", ncols=len(names), frameon=False, labelcolor=_INK, bbox_to_anchor=at
+        )
+    canvas_of_figure.draw()
+    return _as_png(np.asarray(canvas_of_figure.buffer_rgba())[..., :3], scale)
+
+
+def _as_png(pixels: NDArray[np.uint8], scale: Scale) -> bytes:
+    # a palette halves the file: the colours of the scale, greys for the writing, and the contours
+    bar = colormaps[scale.colours](np.linspace(0, 1, 208))[:, :3]
+    greys = np.linspace(0, 1, 27)[:, None] * np.ones(3)
+    lines = np.concatenate([np.linspace(0.3, 1, 7)[:, None] * to_rgb(colour) for colour in CONTOUR_COLOURS])
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * np.concatenate([bar, greys, lines])).round().astype(np.uint8).tobytes())
     out = io.BytesIO()
-    figure.savefig(out, format="png", facecolor=_PAPER, pil_kwargs={"optimize": True}, metadata={"Software": None})
+    Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE).save(out, format="png")
     return out.getvalue()
 
 
 def _write_labels(axes: Axes, canvas: Canvas, row_names: Sequence[str]) -> None:
     halo = [withStroke(linewidth=2.2, foreground=_PAPER)]
-    style = {"color": _INK, "fontsize": 9, "path_effects": halo}
+    style: dict[str, Any] = {"color": _INK, "fontsize": 10, "path_effects": halo}
     for i, line in enumerate(canvas.panels):
         seen: set[str] = set()
         for panel in line:
             left, right, letter = PLANES[panel.plane][3:]
             mm = coordinate(canvas.frame, canvas.cuts, panel.plane, panel.index)
             x0, x1, bottom = panel.column + 3, panel.column + panel.width - 4, panel.row + panel.height - 4
-            axes.text(x0, bottom, f"{letter} {mm:+.0f} mm", va="bottom", ha="left", **style)
+            axes.text(x0, bottom, f"{letter} {round(mm):+d} mm", va="bottom", ha="left", **style)
             if panel.plane not in seen:
                 middle = panel.row + panel.height / 2
                 axes.text(x0, middle, left, va="center", ha="left", **style)
                 axes.text(x1, middle, right, va="center", ha="right", **style)
             seen.add(panel.plane)
         if row_names:
-            axes.text(4, line[0].row + 2, row_names[i], va="top", ha="left", **{**style, "fontsize": 12, "weight": "bold"})
+            axes.text(
+                4, line[0].row + 2, row_names[i], va="top", ha="left", **{**style, "fontsize": 12, "weight": "bold"}
+            )
 
 
 def _write_scale_bar(figure: Figure, canvas: Canvas, margin: int, total: tuple[int, int]) -> None:

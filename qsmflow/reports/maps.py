@@ -1,8 +1,8 @@
-"""The sections that show maps: each series, the registration of the orientations, COSMOS."""
+"""The section that shows the maps of one series."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import nibabel as nib
@@ -10,19 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qsmflow.bids.naming import OUTPUTS
-from qsmflow.reports.blocks import Block, Details, Flicker, Note, Picture, Section, Table
-from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles
+from qsmflow.reports.blocks import Block, Details, Note, Picture, Section
+from qsmflow.reports.collect import Found, SeriesFiles
 from qsmflow.reports.figures import (
     Scale,
     chi_scale,
-    edge_overlay,
     field_scale,
     magnitude_scale,
     mosaic,
     side_by_side,
     symmetric_limit,
 )
-from qsmflow.reports.measures import angle_between, b0_from_affine, millilitres, spread
+from qsmflow.reports.measures import millilitres, spread
 from qsmflow.reports.volume import Cuts, Volume, choose_cuts, load_volume
 
 TITLES = {
@@ -34,13 +33,12 @@ TITLES = {
     "tkd": "TKD",
     "l2": "L2",
     "cosmos": "COSMOS",
-    "cosmoskspace": "COSMOS, k-space",
+    "cosmoskspace": "COSMOS (k-space)",
     "truth": "Truth",
+    "xfm": "Transform",
 }
 #: Share of the brain whose loss to erosion calls for a look.
 _MUCH_EROSION = 0.3
-#: ``Condition.smallest`` below this leaves streaks in COSMOS.
-_WEAK_CONDITION = 0.05
 
 
 def title_of(kind: str) -> str:
@@ -50,9 +48,12 @@ def title_of(kind: str) -> str:
 
 def chi_kinds(files: Mapping[str, Found]) -> list[str]:
     """The χ maps among `files`, those of `OUTPUTS` first."""
+    return sorted((kind for kind, found in files.items() if found.suffix == "Chimap"), key=_rank)
+
+
+def _rank(kind: str) -> tuple[int, str]:
     order = list(OUTPUTS)
-    kinds = [kind for kind, found in files.items() if found.suffix == "Chimap"]
-    return sorted(kinds, key=lambda kind: (order.index(kind) if kind in order else len(order), kind))
+    return (order.index(kind) if kind in order else len(order), kind)
 
 
 @dataclass
@@ -64,9 +65,9 @@ class Loaded:
 
 
 def load_all(files: Mapping[str, Found], frame: Volume | None = None) -> Loaded:
-    """Read `files`; what is unreadable or on another grid than the first (or `frame`) becomes a note."""
+    """Read `files`; what is unreadable or off the grid of the first of `OUTPUTS` (or `frame`) becomes a note."""
     loaded = Loaded()
-    for kind, found in files.items():
+    for kind, found in sorted(files.items(), key=lambda item: _rank(item[0])):
         try:
             volume = load_volume(found.path)
         except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
@@ -99,14 +100,15 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float]) -> SeriesView:
         Range, ppm, of the total and the local field, shared by the series of a head.
     """
     loaded = load_all(series.native)
-    section, numbers = Section(series.name, series.name, list(loaded.notes)), {}
+    section = Section(series.name, series.name, list(loaded.notes))
+    numbers: dict[str, str] = {}
     section.blocks += _missing(series)
     volumes = loaded.volumes
     if not volumes:
         return SeriesView(section, numbers)
     frame = next(iter(volumes.values()))
-    brain, local = _mask(volumes, "brain", "localmask"), _mask(volumes, "localmask", "brain")
-    region = brain if brain is not None else next(iter(volumes.values())).mask
+    brain, local = first_mask(volumes, "brain", "localmask"), first_mask(volumes, "localmask", "brain")
+    region = brain if brain is not None else frame.mask
     cuts = choose_cuts(region, frame.voxel_size)
     section.blocks += _mask_numbers(volumes, numbers)
     if "magnitude" in volumes or "brain" in volumes or "localmask" in volumes:
@@ -116,20 +118,26 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float]) -> SeriesView:
             scale = field_scale(limits.get(kind) or symmetric_limit(volumes[kind].data[_inside(volumes[kind], mask)]))
             section.blocks.append(_map_picture(series.name, kind, volumes[kind], cuts, scale, mask, numbers))
     chis = {kind: volumes[kind] for kind in chi_kinds(series.native) if kind in volumes}
-    section.blocks += _chi_blocks(series.name, chis, cuts, local, numbers)
+    section.blocks += chi_blocks(series.name, chis, cuts, local, numbers)
     return SeriesView(section, numbers)
 
 
 def _missing(series: SeriesFiles) -> list[Block]:
-    lacking = [title_of(kind).lower() for kind in ("magnitude", "brain", "total", "local", "localmask") if kind not in series.native]
+    lacking = [
+        title_of(kind).lower()
+        for kind in ("magnitude", "brain", "total", "local", "localmask")
+        if kind not in series.native
+    ]
     if not chi_kinds(series.native):
         lacking.append("χ map")
     if not lacking:
         return []
-    return [Note(f"Not in the derivatives of this series: {', '.join(lacking)}. Either supplied from elsewhere or not computed.")]
+    told = f"Not in the derivatives of this series: {', '.join(lacking)}."
+    return [Note(f"{told} Either supplied from elsewhere or not computed.")]
 
 
-def _mask(volumes: Mapping[str, Volume], *kinds: str) -> NDArray[np.bool_] | None:
+def first_mask(volumes: Mapping[str, Volume], *kinds: str) -> NDArray[np.bool_] | None:
+    """The first mask of `kinds` that is among `volumes`."""
     return next((volumes[kind].data >= 0.5 for kind in kinds if kind in volumes), None)
 
 
@@ -145,7 +153,8 @@ def _mask_numbers(volumes: Mapping[str, Volume], numbers: dict[str, str]) -> lis
         return empty
     lost = 1.0 - sizes["localmask"] / sizes["brain"]
     numbers["Lost to erosion (%)"] = f"{100 * lost:.1f}"
-    text = f"Background removal kept {sizes['localmask']:.1f} of {sizes['brain']:.1f} ml: {100 * lost:.1f} % of the brain mask was eroded."
+    kept = f"{sizes['localmask']:.1f} of {sizes['brain']:.1f} ml"
+    text = f"Background removal kept {kept}: {100 * lost:.1f} % of the brain mask was eroded."
     return [Note(text, "warn" if lost > _MUCH_EROSION else "info")]
 
 
@@ -153,10 +162,8 @@ def _mask_picture(series: SeriesFiles, volumes: Mapping[str, Volume], cuts: Cuts
     masks = {title_of(kind): volumes[kind] for kind in ("brain", "localmask") if kind in volumes}
     under = volumes.get("magnitude") or volumes.get("local") or next(iter(masks.values()))
     what = "magnitude" if "magnitude" in volumes else "local field" if "local" in volumes else "mask"
-    scale = magnitude_scale(under) if what != "local field" else Scale(*2 * (0.0,), "gray", "")
-    if what == "local field":
-        limit = symmetric_limit(under.data[under.mask])
-        scale = Scale(-limit, limit, "gray", "local field (ppm of B0)")
+    limit = symmetric_limit(under.data[under.mask])
+    scale = Scale(-limit, limit, "gray", "field (ppm of B0)") if what == "local field" else magnitude_scale(under)
     sizes = ", ".join(f"{name.lower()} {millilitres(mask):.0f} ml" for name, mask in masks.items()) or "no mask"
     png = mosaic(under, cuts, scale, contours=masks)
     alt = f"{what.capitalize()} of {series.name} in three planes with the outlines of the masks: {sizes}."
@@ -183,9 +190,24 @@ def _map_picture(
     return Picture(f"{name}_{kind}", png, alt, f"{title}. Inside the mask: {said}.")
 
 
-def _chi_blocks(
+def chi_blocks(
     name: str, chis: Mapping[str, Volume], cuts: Cuts, mask: NDArray[np.bool_] | None, numbers: dict[str, str]
 ) -> list[Block]:
+    """The χ maps of one frame side by side, and each in three planes; their numbers go into `numbers`.
+
+    Parameters
+    ----------
+    name
+        What the maps belong to; it begins the names of the pictures.
+    chis
+        Maps by kind, all on one grid.
+    cuts
+        Slices.
+    mask
+        Bool, shape (X, Y, Z): what is shown. None: where a map is not zero.
+    numbers
+        Numbers by the name of the measure.
+    """
     if not chis:
         return []
     scale = chi_scale()
@@ -211,114 +233,5 @@ def field_limits(series: Iterable[SeriesFiles]) -> dict[str, float]:
             wanted = {k: one.native[k] for k in (kind, *masks) if k in one.native}
             volumes = load_all(wanted).volumes
             if kind in volumes:
-                limits[kind] = symmetric_limit(volumes[kind].data[_inside(volumes[kind], _mask(volumes, *masks))])
+                limits[kind] = symmetric_limit(volumes[kind].data[_inside(volumes[kind], first_mask(volumes, *masks))])
     return limits
-
-
-def registration_section(head: HeadFiles) -> Section:
-    """Angles and translations of every orientation, and each registered magnitude against the reference."""
-    section = Section(f"{head.name}_registration", "Registration")
-    rows = [[f"{head.reference} (reference)", "0", "0, 0, 0", _vector(_reference_b0(head)), "", ""]]
-    for label, transform in head.transforms.items():
-        told = transform.sidecar
-        angle, shift = told.get("RotationAngle"), told.get("Translation")
-        rows.append(
-            [
-                label,
-                f"{float(angle):.2f}" if angle is not None else "not stated",
-                ", ".join(f"{float(mm):+.1f}" for mm in shift) if shift is not None else "not stated",
-                _vector(told.get("B0Direction")),
-                str(told.get("Method", "not stated")),
-                transform.path.name,
-            ]
-        )
-    columns = ["Orientation", "Rotation (°)", "Translation (mm)", "B0 in the reference's voxel axes", "Method", "Transform"]
-    section.blocks.append(Table("Rigid transforms to the reference", columns, rows))
-    reference = next((one for one in head.series if one.label == head.reference), None)
-    frame = load_all({k: reference.native[k] for k in ("magnitude", "brain") if k in reference.native}) if reference else Loaded()
-    still = frame.volumes.get("magnitude")
-    if still is None:
-        section.blocks.append(Note("The reference has no magnitude among the derivatives: no overlay can be shown."))
-        return section
-    brain = _mask(frame.volumes, "brain")
-    cuts = choose_cuts(brain if brain is not None else still.mask, still.voxel_size, count=5)
-    outline = {"Brain mask of the reference": frame.volumes["brain"]} if brain is not None else {}
-    scene = mosaic(still, cuts, magnitude_scale(still), contours=outline)
-    for one in head.series:
-        if one.label != head.reference and "magnitude" in one.moved:
-            section.children.append(_overlay(one, str(head.reference), still, scene, outline, cuts))
-    return section
-
-
-def _overlay(
-    one: SeriesFiles, reference: str, still: Volume, scene: bytes, outline: Mapping[str, Volume], cuts: Cuts
-) -> Section:
-    name = f"{one.name}_registration"
-    section = Section(name, f"{one.label} on {reference}")
-    loaded = load_all({"magnitude": one.moved["magnitude"]}, still)
-    section.blocks += loaded.notes
-    if "magnitude" in loaded.volumes:
-        moved = loaded.volumes["magnitude"]
-        both = still.mask & moved.mask
-        alike = float(np.corrcoef(still.data[both], moved.data[both])[0, 1]) if both.sum() > 1 else float("nan")
-        told = f"correlation of the two magnitudes {alike:.3f}"
-        png = mosaic(moved, cuts, magnitude_scale(moved), contours=outline)
-        first = Picture(f"{name}_reference", scene, f"Magnitude of the reference {reference} in three planes.", reference)
-        second = Picture(f"{name}_moved", png, f"Magnitude of {one.label} registered to {reference}; {told}.", one.label)
-        caption = f"{reference} and {one.label} in turn: what jumps is misregistered ({told})."
-        edges = Picture(
-            f"{name}_edges",
-            edge_overlay(still, moved, cuts),
-            f"Registered magnitude of {one.label} with the edges of {reference} in orange; {told}.",
-            f"Edges of {reference} (orange) on the registered {one.label}.",
-        )
-        section.blocks += [Flicker(name + "_flicker", first, second, caption), Details("Edges of the reference on it", [edges])]
-    return section
-
-
-def _reference_b0(head: HeadFiles) -> Sequence[float] | None:
-    reference = next((one for one in head.series if one.label == head.reference), None)
-    if reference is None or not reference.native:
-        return None
-    stated = reference.value("B0Direction", "B0_dir")
-    return stated if stated is not None else b0_from_affine(nib.load(next(iter(reference.native.values())).path).affine)
-
-
-def _vector(direction: Sequence[float] | None) -> str:
-    return "not stated" if direction is None else ", ".join(f"{float(c):+.3f}" for c in direction)
-
-
-def cosmos_section(head: HeadFiles, numbers: dict[str, str]) -> Section:
-    """Both COSMOS solutions and how well the orientations determine them; `numbers` takes what the maps measure."""
-    section = Section(f"{head.name}_cosmos", "COSMOS")
-    section.blocks += _condition_blocks(head, numbers)
-    loaded = load_all(head.shared)
-    section.blocks += loaded.notes
-    chis = {kind: loaded.volumes[kind] for kind in chi_kinds(head.shared) if kind in loaded.volumes}
-    if not chis:
-        section.blocks.append(Note("No COSMOS map is among the derivatives of this head."))
-        return section
-    first = next(iter(chis.values()))
-    cuts = choose_cuts(first.mask, first.voxel_size)
-    section.blocks += _chi_blocks(f"{head.name}_space-{head.reference}", chis, cuts, None, numbers)
-    return section
-
-
-def _condition_blocks(head: HeadFiles, numbers: dict[str, str]) -> list[Block]:
-    directions = {str(head.reference): _reference_b0(head)}
-    directions |= {label: found.sidecar.get("B0Direction") for label, found in head.transforms.items()}
-    known = {label: b0 for label, b0 in directions.items() if b0 is not None}
-    if len(known) < 2:
-        return [Note("The sidecars of the transforms do not state B0Direction: the condition cannot be given.")]
-    from qsmflow.core.inversion.cosmos import condition
-
-    labels = list(known)
-    rows = [[a, *(f"{angle_between(known[a], known[b]):.1f}" for b in labels)] for a in labels]
-    found = condition([tuple(map(float, b0)) for b0 in known.values()])
-    numbers["Condition of the orientations (best 0.298)"] = f"{found.smallest:.3f}"
-    text = (
-        f"Condition: the weakest direction of k-space is seen with {found.smallest:.3f} (0 is blind, 0.298 the best that "
-        f"any set reaches); {100 * found.weak:.1f} % of k-space is below 0.1."
-    )
-    tone = "warn" if found.smallest < _WEAK_CONDITION else "info"
-    return [Table("Angles between the B0 directions (°)", ["", *labels], rows), Note(text, tone)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,25 +33,17 @@ def spread(volume: Volume, mask: NDArray[np.bool_]) -> Spread | None:
         return None
     low, high = np.percentile(fine, (2, 98))
     return Spread(
-        float(fine.mean(dtype=np.float64)), float(fine.std(dtype=np.float64)), float(low), float(high), values.size - fine.size
+        float(fine.mean(dtype=np.float64)),
+        float(fine.std(dtype=np.float64)),
+        float(low),
+        float(high),
+        values.size - fine.size,
     )
 
 
 def millilitres(mask: Volume) -> float:
     """Volume of a mask, ml."""
     return float(np.count_nonzero(mask.data >= 0.5) * np.prod(mask.voxel_size) / 1000.0)
-
-
-def obliquity(affine: NDArray[np.float64]) -> float:
-    """Largest angle, degrees, between a voxel axis and the scanner axis nearest to it."""
-    return float(np.degrees(nib.affines.obliquity(affine).max()))
-
-
-def b0_from_affine(affine: NDArray[np.float64]) -> tuple[float, float, float]:
-    """B0 as a unit vector in voxel axes: the third row of the direction cosines."""
-    cosines = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    x, y, z = cosines[2] / np.linalg.norm(cosines[2])
-    return float(x), float(y), float(z)
 
 
 def angle_between(a: Sequence[float], b: Sequence[float]) -> float:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import qsmflow
 from qsmflow.bids.write import write_atomic, write_text
 from qsmflow.errors import InputError
-from qsmflow.reports import facts, maps
+from qsmflow.reports import facts, maps, orientations
 from qsmflow.reports.blocks import Section
 from qsmflow.reports.collect import HeadFiles, collect
 from qsmflow.reports.record import RunRecord, latest_record
@@ -44,17 +43,24 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
     sections = build_sections(out_dir, label, heads, run)
     for section in sections:
         for picture in section.pictures():
-            path = out_dir / f"sub-{label}" / "figures" / f"{picture.name}.png"
-            write_atomic(path, partial(Path.write_bytes, data=picture.png))
+            _write_bytes(out_dir / f"sub-{label}" / "figures" / f"{picture.name}.png", picture.png)
     page = out_dir / f"sub-{label}.html"
     write_text(page, render(f"sub-{label}", sections, run))
     return page
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    def fill(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    write_atomic(path, fill)
 
 
 def build_sections(out_dir: Path, subject: str, heads: list[HeadFiles], run: RunRecord | None) -> list[Section]:
     """All sections of the page, in order."""
     shown: list[Section] = []
     measured: dict[str, dict[str, str]] = {}
+    shared: dict[str, dict[str, str]] = {}
     for head in heads:
         limits = maps.field_limits(head.series)
         for series in head.series:
@@ -62,16 +68,15 @@ def build_sections(out_dir: Path, subject: str, heads: list[HeadFiles], run: Run
             measured[series.name] = view.numbers
             shown.append(view.section)
         if head.transforms:
-            shown.append(maps.registration_section(head))
-            shared: dict[str, str] = {}
-            shown.append(maps.cosmos_section(head, shared))
-            measured[f"{head.name}_space-{head.reference}"] = shared
+            shown.append(orientations.registration_section(head))
+            section = orientations.cosmos_section(head, shared.setdefault(f"{head.name}_space-{head.reference}", {}))
+            shown.append(section)
     first = next(iter(measured.values()), {})
     return [
         facts.summary_section(heads, subject, run, first),
         facts.acquisition_section(heads),
         *shown,
-        facts.numbers_section(measured, heads),
+        facts.numbers_section(measured, shared, heads),
         facts.errors_section(heads, subject, run),
         facts.methods_section(out_dir),
         facts.rerun_section(run),
@@ -83,6 +88,10 @@ def render(title: str, sections: list[Section], run: RunRecord | None) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("qsmflow", "data/report")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     version = run.version if run and run.version else qsmflow.__version__
-    return environment.get_template("subject.html").render(title=title, sections=sections, version=version, run=run)
+    started = facts.moment(run.started) if run else ""
+    template = environment.get_template("subject.html")
+    return template.render(title=title, sections=sections, version=version, started=started)

@@ -7,7 +7,7 @@ from pathlib import Path
 from nipype.interfaces.utility import Merge
 from nipype.pipeline.engine import Node, Workflow
 
-from qsmflow.config import COSMOS as Settings
+from qsmflow import config
 from qsmflow.interfaces.cosmos import COSMOS, COSMOSKSpace
 from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.registration import ApplyRigid
@@ -20,7 +20,7 @@ PER_ORIENTATION = ("local", "mask", "magnitude", "b0_dir")
 
 def init_cosmos_wf(
     *,
-    cosmos: Settings,
+    cosmos: config.COSMOS,
     orientations: int,
     budget: Budget,
     destination: Destination,
@@ -69,9 +69,7 @@ def init_cosmos_wf(
     taken = {"local": "in_files", "mask": "masks", "magnitude": "magnitudes", "b0_dir": "b0_dirs"}
     for field, target in taken.items():
         merge = Node(Merge(orientations, no_flatten=True), name=f"merge_{field}")
-        workflow.connect(
-            [(inputnode, merge, [(f"{field}_{i}", f"in{i + 1}") for i in range(orientations)])]
-        )
+        workflow.connect([(inputnode, merge, [(f"{field}_{i}", f"in{i + 1}") for i in range(orientations)])])
         workflow.connect([(merge, least_squares, [("out", target)])])
         if field != "magnitude":
             workflow.connect([(merge, kspace, [("out", target)])])
@@ -82,9 +80,7 @@ def init_cosmos_wf(
     return workflow
 
 
-def init_labels_wf(
-    *, reference: bool, budget: Budget, destination: Destination, name: str = "labels"
-) -> Workflow:
+def init_labels_wf(*, reference: bool, budget: Budget, destination: Destination, name: str = "labels") -> Workflow:
     """COSMOS turned into one orientation: the label that a network is trained on.
 
     Parameters

@@ -54,9 +54,7 @@ def init_field_wf(
     inputnode = fields_node(["phase", "magnitude", "mask"], "inputnode")
     outputnode = fields_node(["total"], "outputnode")
     unwrapped = stage_node(Unwrap(te=list(te), **vars(unwrap)), "unwrap", budget)
-    field = stage_node(
-        FieldMap(te=list(te), b0=b0, intercept=several and not unwrap.remove_offset), "field", budget
-    )
+    field = stage_node(FieldMap(te=list(te), b0=b0, intercept=several and not unwrap.remove_offset), "field", budget)
     workflow.connect(
         [
             (inputnode, unwrapped, [("phase", "in_file"), ("magnitude", "magnitude"), ("mask", "mask")]),

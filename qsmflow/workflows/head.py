@@ -89,6 +89,7 @@ def init_head_wf(
             labels=(series.entities[head.orientation_entity], label),
             budget=budget,
             destination=replace(destinations[i], space=label),
+            transform_destination=Destination(out_dir, head.entities, destinations[i].sources),
             name=f"registration_{_identifier(series, head)}",
         )
         own = [(f"outputnode.{field}", f"inputnode.{field}") for field in ("magnitude", "brain", "local", "mask")]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nipype.pipeline.engine import Workflow
 
 from qsmflow.config import BrainMask as MaskSettings
 from qsmflow.config import QualityMask as QualitySettings
 from qsmflow.interfaces.derivatives import Supplied
-from qsmflow.interfaces.mask import BrainMask
+from qsmflow.interfaces.mask import BrainMask, choose
 from qsmflow.interfaces.unwrap import QualityMask
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
+
+_METHODS = {"bet": "by FSL BET [@bet]", "embedded": "by a watershed and a deformable surface [@bet]"}
 
 
 def init_masking_wf(
@@ -50,8 +54,9 @@ def init_masking_wf(
         brain = stage_node(Supplied(is_mask=True), "supplied", budget)
         workflow.connect([(inputnode, brain, [("mask", "in_file")])])
     else:
-        workflow.__desc__ = "The brain was masked on the magnitude. "
-        brain = stage_node(BrainMask(**vars(brain_mask)), "brain_mask", budget)
+        method = choose(brain_mask.method, "bet")
+        workflow.__desc__ = f"The brain was masked on the magnitude {_METHODS[method]}. "
+        brain = stage_node(BrainMask(**vars(replace(brain_mask, method=method))), "brain_mask", budget)
         workflow.connect([(inputnode, brain, [("combined", "in_file")])])
     last = brain
     if te and quality_mask.threshold > 0:

@@ -25,7 +25,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the derivatives of one series or head go: the dataset, the entities in their names, and what they come from.
+    """Where the derivatives of one series or head go, with the entities in their names, and what they come from.
 
     `space` names the reference frame when it is not the image's own.
     """
@@ -57,24 +57,26 @@ def keep(
     destination: Destination,
     sidecar: Mapping[str, Any] | None = None,
     *,
+    entities: Mapping[str, str] | None = None,
     name: str | None = None,
-    **entities: str,
-) -> None:
+) -> Node:
     """Write the `field` of `made_by` into the dataset as `output` (a key of `OUTPUTS`), with the report of its stage.
 
     `sidecar` adds to its constant part; `entities` add to the file name; `name` is the node's where one workflow keeps
-    the same output twice.
+    the same output twice. Returns the node that writes.
     """
     kind = OUTPUTS[output]
+    named = dict(entities or {})
     if destination.space is not None:
-        entities.setdefault("space", destination.space)
+        named.setdefault("space", destination.space)
     constant: dict[str, Any] = {"Description": kind.description, **kind.sidecar, **(sidecar or {})}
     if destination.sources:
         constant["Sources"] = list(destination.sources)
-    if "space" in entities:
+    if "space" in named:
         constant["SpatialReference"] = "orig"
-    path = derivative_path(destination.root, destination.entities, output, **entities)
+    path = derivative_path(destination.root, destination.entities, output, **named)
     node = Node(
         SaveDerivative(out_path=str(path.absolute()), sidecar=constant), name=name or f"save_{output}", mem_gb=0.5
     )
     workflow.connect([(made_by, node, [(field, "in_file"), ("out_report", "in_report")])])
+    return node

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from qsmflow.bids.checks import check_head, check_layout
 from qsmflow.bids.discovery import Discovery, discover
 from qsmflow.bids.problems import Problem
 from qsmflow.bids.series import Head
+from qsmflow.bids.voxels import FactsCache
 from qsmflow.bids.write import describe_dataset, write_text
 from qsmflow.config import Config, to_toml
 from qsmflow.engines.execute import Machine, Outcome, execute
@@ -66,7 +67,7 @@ def make_plan(request: Request) -> Plan:
 
     A fault of one subject keeps that subject out; a fault of the request or of the whole dataset is raised.
     """
-    check_layout(request.bids_dir, request.out_dir)
+    check_layout(request.bids_dir, request.out_dir, request.participants)
     found: Discovery = discover(
         request.bids_dir,
         participants=request.participants,
@@ -77,11 +78,13 @@ def make_plan(request: Request) -> Plan:
     )
     problems = list(found.problems)
     heads = []
+    cache = FactsCache(request.work_dir / "checked.json")
     for head in found.heads:
-        own = check_head(head, request.settings, cache=request.work_dir / "checked.json")
+        own = check_head(head, request.settings, cache=cache, threads=request.threads)
         problems += own
         if not any(problem.stops for problem in own):
             heads.append(head)
+    cache.save()
     broken = {problem.subject for problem in problems if problem.stops and not problem.series}
     usable = tuple(head for head in heads if head.entities["sub"] not in broken)
     return Plan(usable, tuple(problems))
@@ -176,7 +179,7 @@ def clean(work_dir: Path) -> None:
 
 
 def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _source_uri(bids_dir: Path, derivatives: Mapping[str, Path]) -> Callable[[Path], str]:

@@ -6,9 +6,15 @@ from nipype.pipeline.engine import Workflow
 
 from qsmflow.config import Registration
 from qsmflow.interfaces.b0 import TurnB0
+from qsmflow.interfaces.mask import choose
 from qsmflow.interfaces.registration import ApplyRigid, RigidRegister
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
+
+_METHODS = {
+    "flirt": "by FSL FLIRT [@flirt]",
+    "embedded": "by Gauss-Newton minimisation of the difference of their locally normalised intensities",
+}
 
 
 def init_registration_wf(
@@ -18,6 +24,7 @@ def init_registration_wf(
     labels: tuple[str, str],
     budget: Budget,
     destination: Destination,
+    transform_destination: Destination,
     name: str = "registration",
 ) -> Workflow:
     """Register one orientation's magnitude to the reference, and bring its local field there.
@@ -32,6 +39,8 @@ def init_registration_wf(
         Names of the orientation and of the reference, for the transform's file.
     destination
         Of the orientation, with the reference as its space.
+    transform_destination
+        Of the head, whose transforms are named by ``from`` and ``to``.
 
     Inputs
     ------
@@ -48,10 +57,11 @@ def init_registration_wf(
         ITK text, from world points of the reference to the orientation's.
     """
     workflow = Workflow(name=name)
-    workflow.__desc__ = "The magnitudes of the orientations were registered rigidly to the reference. "
+    method = choose(registration.method, "flirt")
+    workflow.__desc__ = f"The magnitudes of the orientations were registered rigidly to the reference {_METHODS[method]}. "
     inputnode = fields_node(["magnitude", "brain", "local", "mask", "reference", "reference_brain"], "inputnode")
     outputnode = fields_node(["magnitude", "local", "mask", "b0_dir", "transform"], "outputnode")
-    register = stage_node(RigidRegister(**vars(registration)), "register", budget)
+    register = stage_node(RigidRegister(method=method), "register", budget)
     turn = stage_node(TurnB0() if b0_dir is None else TurnB0(b0_dir=b0_dir), "turn_b0", budget)
     workflow.connect(
         [
@@ -82,7 +92,7 @@ def init_registration_wf(
         )
         keep(workflow, apply, "out_file", {"mask": "localmask"}.get(field, field), destination)
     moving, reference = labels
-    unspaced = Destination(destination.root, destination.entities, destination.sources)
     entities = {"from": moving, "to": reference, "mode": "image"}
-    keep(workflow, register, "out_transform", "xfm", unspaced, **entities)
+    saved = keep(workflow, register, "out_transform", "xfm", transform_destination, entities=entities)
+    workflow.connect([(turn, saved, [("out_report", "more_report")])])
     return workflow

@@ -116,6 +116,8 @@ def _magnitude(
         for part in ("magnitude", "phase", "real", "imag"):
             if files := getattr(series, part):
                 setattr(node.inputs, part, [str(path) for path in files])
+        if series.phase_units is not None:
+            node.inputs.phase_units = series.phase_units
     elif series.magnitude:
         files = [str(path) for path in series.magnitude]
         node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)

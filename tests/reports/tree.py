@@ -53,7 +53,11 @@ def save(root: Path, entities: dict[str, str], kind: str, data: NDArray[Any], **
     stored = data.astype(np.uint8) if kind in ("brain", "localmask") else data.astype(np.float32)
     nib.save(nib.Nifti1Image(stored, AFFINE), path)
     sidecar = {**OUTPUTS[kind].sidecar, "EchoTime": [0.005, 0.02], "MagneticFieldStrength": 3, "Stage": kind, **stated}
-    sidecar |= {"Measured": {"voxels": int(np.count_nonzero(data))}, "SoftwareVersions": {"torch": "2.13.0"}, "Device": "cpu"}
+    sidecar |= {
+        "Measured": {"voxels": int(np.count_nonzero(data))},
+        "SoftwareVersions": {"torch": "2.13.0"},
+        "Device": "cpu",
+    }
     write_json(sidecar_path(path), sidecar)
     return path
 

@@ -63,7 +63,9 @@ def vsharp(
     radii = [max_radius - i * step for i in range(math.ceil((max_radius - min_radius) / step - 1e-6))] + [min_radius]
     radii = [radius for radius in radii if bool((inside >= radius).any())]
     if not radii:
-        raise ValueError(f"no voxel of the mask is deeper than min_radius = {min_radius} mm: nothing is left after erosion")
+        raise ValueError(
+            f"no voxel of the mask is deeper than min_radius = {min_radius} mm: nothing is left after erosion"
+        )
     shape = as_size(field.shape)
     padded = fast_shape([n + math.ceil(radii[0] / float(d)) for n, d in zip(shape, voxel_size, strict=True)])
     spectrum = rfft(pad_to(torch.where(mask, field, torch.zeros_like(field)), padded))

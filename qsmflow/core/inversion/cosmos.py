@@ -72,7 +72,7 @@ def cosmos_kspace(
 
     References
     ----------
-    Liu et al., Magn Reson Med 2009, eq. 4.
+    Liu et al., Magn Reson Med 2009.
     """
     _check(fields, b0_dirs)
     shape = as_size(fields.shape)
@@ -130,7 +130,7 @@ def cosmos(
 
     References
     ----------
-    Liu et al., Magn Reson Med 2009, eq. 6 (weighted least squares).
+    Liu et al., Magn Reson Med 2009.
     """
     _check(fields, b0_dirs)
     mask = (weights > 0).any(0)

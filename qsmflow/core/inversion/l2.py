@@ -45,7 +45,7 @@ def l2(
 
     References
     ----------
-    Bilgic et al., J Magn Reson Imaging 2014, eq. 3.
+    Bilgic et al., J Magn Reson Imaging 2014.
     """
     if not weight > 0:
         raise ValueError(f"weight must be above 0, got {weight}")

@@ -47,7 +47,7 @@ def tkd(
 
     References
     ----------
-    Shmueli et al., Magn Reson Med 2009, eq. 7; Schweser et al., Magn Reson Med 2013 (the factor).
+    Shmueli et al., Magn Reson Med 2009; Schweser et al., Magn Reson Med 2013 (the factor).
     """
     if not threshold > 0:
         raise ValueError(f"threshold must be above 0, got {threshold}")

@@ -42,5 +42,7 @@ def keep_good_phase(
             kept = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
         kept = ndimage.binary_fill_holes(kept) & mask.cpu().numpy()
     if not kept.any():
-        raise ValueError(f"no voxel of the mask has a phase quality of {threshold} or more; lower quality_mask.threshold")
+        raise ValueError(
+            f"no voxel of the mask has a phase quality of {threshold} or more; lower quality_mask.threshold"
+        )
     return torch.from_numpy(kept).to(mask.device)

@@ -1,7 +1,7 @@
 """Deformable surface that grows inside a head until it rests on the brain's edge, and its conversion to a mask.
 
-Numpy on the CPU: the mesh is small and its work is indexing. After S. M. Smith, "Fast robust automated brain extraction",
-Hum Brain Mapp 17:143 (2002); the equations named below are that paper's.
+Numpy on the CPU: the mesh is small and its work is indexing. After S. M. Smith, "Fast robust automated brain
+extraction", Hum Brain Mapp 17:143 (2002); the equations named below are that paper's.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Points = NDArray[np.float32]
+Triangles = NDArray[np.int64]
 
-#: Radii of curvature, mm: below the first the surface is smoothed fully, above the second hardly (Smith's r_min, r_max).
+#: Radii of curvature, mm: below the first the surface is smoothed fully, above the second hardly (r_min, r_max).
 CURVATURE_MM = (3.33, 10.0)
 #: How far inwards, mm, the darkest and the brightest voxel under a vertex are looked for (Smith's d1 and d2).
 DEPTH_DARK_MM, DEPTH_BRIGHT_MM = 20.0, 10.0
 
 
-def icosphere(subdivisions: int) -> tuple[Array, NDArray[np.int64]]:
+def icosphere(subdivisions: int) -> tuple[Points, Triangles]:
     """Return vertices (V, 3) on the unit sphere and outward triangles (F, 3), F = 20 * 4**subdivisions."""
     golden = (1 + 5**0.5) / 2
     corners = [(0.0, a, b * golden) for a in (1, -1) for b in (1, -1)]
@@ -27,13 +29,7 @@ def icosphere(subdivisions: int) -> tuple[Array, NDArray[np.int64]]:
         [(i, j, k) for i in range(12) for j in range(i) for k in range(j) if near[i, j] and near[j, k] and near[i, k]]
     )
     for _ in range(subdivisions):
-        edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-        unique, inverse = np.unique(edges, axis=0, return_inverse=True)
-        middle = inverse.reshape(-1, 3) + len(vertices)
-        vertices = np.concatenate([vertices, vertices[unique].mean(axis=1)])
-        a, b, c = faces.T
-        ab, bc, ca = middle.T
-        faces = np.concatenate([np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+        vertices, faces = subdivide(vertices, faces)
     vertices /= np.linalg.norm(vertices, axis=1, keepdims=True)
     corner = vertices[faces]
     inward = np.einsum("fi,fi->f", np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), corner[:, 0]) < 0
@@ -41,7 +37,17 @@ def icosphere(subdivisions: int) -> tuple[Array, NDArray[np.int64]]:
     return vertices.astype(np.float32), faces
 
 
-def vertex_normals(vertices: Array, faces: NDArray[np.int64]) -> Array:
+def subdivide(vertices: Points, faces: Triangles) -> tuple[Points, Triangles]:
+    """Return the surface with every triangle split into four; the first vertices are the old ones."""
+    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    unique, inverse = np.unique(edges, axis=0, return_inverse=True)
+    a, b, c = faces.T
+    ab, bc, ca = inverse.reshape(-1, 3).T + len(vertices)
+    split = [np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
+    return np.concatenate([vertices, vertices[unique].mean(axis=1)]), np.concatenate(split)
+
+
+def vertex_normals(vertices: Points, faces: Triangles) -> Points:
     """Return the outward unit normal of every vertex (V, 3), area-weighted over its triangles."""
     a, b, c = (vertices[faces[:, n]] for n in range(3))
     flat = np.cross(b - a, c - a)
@@ -54,14 +60,13 @@ def vertex_normals(vertices: Array, faces: NDArray[np.int64]) -> Array:
 def grow(
     image: Array,
     spacing: float,
-    vertices: Array,
-    faces: NDArray[np.int64],
+    vertices: Points,
+    faces: Triangles,
     *,
     levels: tuple[float, float, float],
     fraction: float,
     iterations: int,
-    stiffness: float = 1.0,
-) -> Array:
+) -> Points:
     """Move a closed surface to the brain's edge.
 
     Parameters
@@ -78,8 +83,6 @@ def grow(
         The edge lies where the darkest voxel under the surface falls below this part of the brightest (Smith's b_t).
     iterations
         Steps of the surface.
-    stiffness
-        Factor on both radii of curvature; larger gives a smoother surface.
 
     Returns
     -------
@@ -91,14 +94,14 @@ def grow(
     Smith 2002, eqs. 4-13.
     """
     dark, head, tissue = levels
-    low, high = (r * stiffness for r in CURVATURE_MM)
+    low, high = CURVATURE_MM
     centre, steep = (1 / low + 1 / high) / 2, 6 / (1 / low - 1 / high)
     links = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])  # closed: each edge once a direction
     degree = np.bincount(links[:, 0], minlength=len(vertices)).astype(np.float32)[:, None]
     depth = np.arange(0.0, DEPTH_DARK_MM + 1e-3, spacing, dtype=np.float32)
     shallow = depth <= DEPTH_BRIGHT_MM
     limit = np.array(image.shape) - 1
-    points = vertices.copy()
+    points = vertices.astype(np.float32)
     for _ in range(iterations):
         normal = vertex_normals(points, faces)
         total = np.stack(
@@ -122,7 +125,7 @@ def grow(
     return points
 
 
-def fill(vertices: Array, faces: NDArray[np.int64], shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+def fill(vertices: Points, faces: Triangles, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
     """Return the voxels (X, Y, Z) whose centres lie inside a closed outward surface given in voxel coordinates.
 
     Every triangle is crossed with the grid lines along z that pass through it; the signed crossings summed along a line
@@ -132,16 +135,17 @@ def fill(vertices: Array, faces: NDArray[np.int64], shape: tuple[int, int, int])
     a, b, c = corner[:, 0], corner[:, 1], corner[:, 2]
     ab, ac = b - a, c - a
     area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
-    start = np.ceil(corner[..., :2].min(axis=1)).astype(np.int64)
-    width = np.floor(corner[..., :2].max(axis=1)).astype(np.int64) - start
+    upright = area == 0  # seen edge-on, met by no line
+    ab, ac, a, area = ab[~upright], ac[~upright], a[~upright], area[~upright]
+    start = np.ceil(corner[~upright, :, :2].min(axis=1)).astype(np.int64)
+    width = np.floor(corner[~upright, :, :2].max(axis=1)).astype(np.int64) - start
     crossings = np.zeros((shape[0], shape[1], shape[2] + 1), dtype=np.int32)
     for i in range(int(width[:, 0].max(initial=-1)) + 1):
         for j in range(int(width[:, 1].max(initial=-1)) + 1):
             x, y = start[:, 0] + i, start[:, 1] + j
             px, py = x - a[:, 0], y - a[:, 1]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                u = (px * ac[:, 1] - py * ac[:, 0]) / area
-                v = (ab[:, 0] * py - ab[:, 1] * px) / area
+            u = (px * ac[:, 1] - py * ac[:, 0]) / area
+            v = (ab[:, 0] * py - ab[:, 1] * px) / area
             hit = (u >= 0) & (v >= 0) & (u + v <= 1) & (x >= 0) & (x < shape[0]) & (y >= 0) & (y < shape[1])
             z = np.ceil(a[hit, 2] + u[hit] * ab[hit, 2] + v[hit] * ac[hit, 2]).astype(np.int64)
             np.add.at(crossings, (x[hit], y[hit], np.clip(z, 0, shape[2])), -np.sign(area[hit]).astype(np.int32))

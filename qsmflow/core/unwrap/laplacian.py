@@ -30,7 +30,7 @@ def laplacian(phase: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
 
     References
     ----------
-    Schofield and Zhu, Opt Lett 2003, eq. 6.
+    Schofield and Zhu, Opt Lett 2003.
     """
     shape = as_size(phase.shape)
     padded = fast_shape([n + n // 4 for n in shape])

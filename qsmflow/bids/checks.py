@@ -1,0 +1,264 @@
+"""Every bad input is refused here, before anything is computed: first the dataset, then the images of each head."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qsmflow.bids.discovery import select_subjects
+from qsmflow.bids.header import Header, read_header
+from qsmflow.bids.problems import Problem, RefusalError
+from qsmflow.bids.series import Head, Series
+from qsmflow.bids.sidecars import Sidecars, read_json
+from qsmflow.bids.voxels import FactsCache, VoxelFacts
+from qsmflow.config import Config
+from qsmflow.core.phase import phase_scaling
+
+#: mm; what is outside is not an image of a head, of man or mouse.
+VOXEL_RANGE = (0.01, 20.0)
+#: Voxels; grids whose corners lie further apart are not one grid.
+SAME_PLACE = 0.05
+#: Largest cosine of the angle between two axes of an image.
+SHEAR = 0.01
+#: ppm; no field in a head is larger.
+LARGEST_FIELD = 200.0
+
+
+def check_layout(bids_dir: Path, out_dir: Path | None = None, participants: Sequence[str] = ()) -> None:
+    """Refuse what stops the whole run.
+
+    Parameters
+    ----------
+    bids_dir
+        The dataset.
+    out_dir
+        Where derivatives are to go; None when nothing is written.
+    participants
+        Labels asked for.
+
+    Raises
+    ------
+    RefusalError
+        The dataset does not exist or lacks its description, a subject does not exist, the output lies in the input
+        (other than in a folder of ``BIDS/derivatives``) or cannot be written.
+    """
+    if not bids_dir.is_dir():
+        raise RefusalError(bids_dir, "BIDS", "no such folder", "give the folder that holds dataset_description.json")
+    description = bids_dir / "dataset_description.json"
+    if not description.is_file():
+        raise RefusalError(description, "dataset_description.json", "missing", "add it, with Name and BIDSVersion")
+    read_json(description)
+    select_subjects(bids_dir, participants)
+    if out_dir is not None:
+        _check_output(bids_dir, out_dir)
+
+
+def _check_output(bids_dir: Path, out_dir: Path) -> None:
+    source, target = bids_dir.resolve(), out_dir.resolve()
+    if target.is_relative_to(source) and source / "derivatives" not in target.parents:
+        raise RefusalError(out_dir, "OUT", "lies inside the input", f"choose {bids_dir / 'derivatives' / 'qsmflow'}")
+    existing = next(folder for folder in (target, *target.parents) if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise RefusalError(out_dir, "OUT", f"cannot be written ({error.strerror})", "choose another folder") from error
+
+
+def check_head(
+    head: Head, config: Config, *, voxels: bool = True, cache: FactsCache | None = None, threads: int = 1
+) -> list[Problem]:
+    """Everything in the images of `head` that stops it, or must be told.
+
+    Parameters
+    ----------
+    head
+        As `discover` found it.
+    config
+        Of the run; ``scale_phase.nonfinite`` decides on NaN and Inf.
+    voxels
+        Also read the voxels, once a file; False reads headers alone.
+    cache
+        Facts of voxels read before; call its ``save`` at the end.
+    threads
+        Files read at a time.
+    """
+    problems: list[Problem] = []
+    for series in head.series:
+        found = list(_check_headers(series, is_single=len(head.series) == 1))
+        problems += [_problem(head, series, *item) for item in found]
+    if not voxels or any(problem.stops for problem in problems):
+        return problems
+    facts = (cache or FactsCache()).facts((path for series in head.series for path in _files(series)), threads)
+    sidecars = Sidecars()
+    for series in head.series:
+        found = list(_check_voxels(series, config, facts, sidecars))
+        problems += [_problem(head, series, *item) for item in found]
+    return problems
+
+
+_Found = tuple[RefusalError, bool]
+
+
+def _problem(head: Head, series: Series, refusal: RefusalError, stops: bool) -> Problem:
+    return Problem.of(refusal, head.entities["sub"], series.name, stops=stops)
+
+
+def _images(series: Series) -> tuple[Path, ...]:
+    return (*series.magnitude, *series.phase, *series.real, *series.imag)
+
+
+def _files(series: Series) -> tuple[Path, ...]:
+    return (*_images(series), *series.supplied.values())
+
+
+# --- headers -----------------------------------------------------------------------------------------------------
+
+
+def _check_headers(series: Series, *, is_single: bool) -> Iterator[_Found]:
+    """Grids and echoes; `is_single` where the head has no other orientation."""
+    if not (series.magnitude or series.real):
+        yield from _check_without_magnitude(series, is_single=is_single)
+    headers: dict[Path, Header] = {}
+    for path in _files(series):
+        try:
+            headers[path] = read_header(path)
+            _check_grid(path, headers[path])
+        except RefusalError as refusal:
+            headers.pop(path, None)
+            yield refusal, True
+    if not headers:
+        return
+    first, reference = next(iter(headers.items()))
+    if not reference.oriented and series.b0_dir is None:
+        mend = "the third voxel axis is taken for B0; say B0_dir in the sidecar, or set the sform"
+        yield RefusalError(first, "sform", "the header has no orientation", mend), False
+    for path, header in headers.items():
+        try:
+            _check_same_grid(path, header, first, reference)
+            _check_echoes(path, header, series)
+        except RefusalError as refusal:
+            yield refusal, True
+
+
+def _check_without_magnitude(series: Series, *, is_single: bool) -> Iterator[_Found]:
+    file = next(iter(_files(series)))
+    if not is_single:
+        yield RefusalError(file, "part-mag", "no magnitude to register this orientation by", "add the magnitude"), True
+    elif "mask" not in series.supplied:
+        mend = "add the magnitude, or supply --derivatives mask=PATH"
+        yield RefusalError(file, "part-mag", "no magnitude to find the brain in", mend), True
+
+
+def _check_grid(path: Path, header: Header) -> None:
+    shape, affine = header.shape, header.affine
+    if len(shape) not in (3, 4):
+        raise RefusalError(path, "dim", f"{len(shape)} dimensions", "give a volume, with echoes as the fourth axis")
+    if min(shape[:3]) < 2:
+        raise RefusalError(
+            path, "dim", f"a single slice, {_times(shape)}", "QSM needs a volume: give a 3-D acquisition"
+        )
+    low, high = VOXEL_RANGE
+    if not np.isfinite(affine).all() or not all(low <= size <= high for size in header.voxel_size):
+        sizes = _times(header.voxel_size)
+        raise RefusalError(
+            path, "affine", f"voxels of {sizes} mm", f"mend the header: voxels are {low:g} to {high:g} mm"
+        )
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    if np.abs(axes.T @ axes - np.eye(3)).max() > SHEAR:
+        raise RefusalError(path, "affine", "its axes are not at right angles", "resample to a grid without shear")
+
+
+def _check_same_grid(path: Path, header: Header, first: Path, reference: Header) -> None:
+    shape, expected = header.shape[:3], reference.shape[:3]
+    if shape != expected:
+        raise RefusalError(
+            path, "shape", f"{_times(shape)}, but {_times(expected)} in {first.name}", "give both on one grid"
+        )
+    corners = np.array([[x, y, z, 1.0] for x in (0, shape[0]) for y in (0, shape[1]) for z in (0, shape[2])])
+    apart = float(np.linalg.norm(corners @ (header.affine - reference.affine).T, axis=1).max())
+    if apart > SAME_PLACE * min(reference.voxel_size):
+        message = f"lays the grid up to {apart:.3g} mm from that of {first.name}"
+        raise RefusalError(path, "affine", message, "give both on one grid")
+
+
+def _check_echoes(path: Path, header: Header, series: Series) -> None:
+    """One volume an echo: a file each, or all in one."""
+    volumes = header.shape[3] if len(header.shape) == 4 else 1
+    if path in series.supplied.values():
+        if volumes != 1:
+            raise RefusalError(path, "dim", f"{volumes} volumes", "give one volume")
+        return
+    files = next(group for group in (series.magnitude, series.phase, series.real, series.imag) if path in group)
+    if not series.echo_times:
+        return
+    expected = len(series.echo_times) if len(files) == 1 else 1
+    if volumes != expected:
+        message = f"{expected} echo times for the {volumes} volumes of this file"
+        raise RefusalError(path, "EchoTime", message, "list one time a volume in the sidecar")
+
+
+def _times(numbers: Sequence[float]) -> str:
+    return "x".join(f"{number:.4g}" for number in numbers)
+
+
+# --- voxels ------------------------------------------------------------------------------------------------------
+
+
+def _check_voxels(
+    series: Series, config: Config, read: Mapping[Path, VoxelFacts | RefusalError], sidecars: Sidecars
+) -> Iterator[_Found]:
+    facts: dict[Path, VoxelFacts] = {}
+    for path in _files(series):
+        item = read[path]
+        if isinstance(item, RefusalError):
+            yield item, True
+            continue
+        facts[path] = item
+        if item.nonfinite:
+            handled = config.scale_phase.nonfinite == "zero" and item.nonfinite < item.voxels
+            mend = "they are set to 0" if handled else "mend them, or set scale_phase.nonfinite to zero"
+            yield RefusalError(path, "voxels", f"{item.nonfinite} are NaN or Inf", mend), not handled
+    for path in (*series.magnitude, *series.real, *series.imag):
+        if path in facts and not facts[path].low < facts[path].high:
+            yield RefusalError(path, "voxels", f"all are {facts[path].low:g}", "give the image that was acquired"), True
+    if series.phase and all(path in facts for path in series.phase):
+        yield from _check_phase(series.phase, [facts[path] for path in series.phase], sidecars)
+    for name, path in series.supplied.items():
+        if path in facts:
+            yield from _check_mask(path, facts[path]) if name == "mask" else _check_ppm(path, facts[path])
+
+
+def _check_phase(paths: Sequence[Path], facts: Sequence[VoxelFacts], sidecars: Sidecars) -> Iterator[_Found]:
+    """All echoes together, as they are scaled together."""
+    units = {path: sidecars.metadata(path).get("Units") for path in paths}
+    path = paths[0]
+    if len(set(units.values())) > 1:
+        yield RefusalError(path, "Units", "not the same for all echoes", "store all echoes alike"), True
+        return
+    low, high = min(item.low for item in facts), max(item.high for item in facts)
+    try:
+        phase_scaling(low, high, units[path])
+    except ValueError as error:
+        mend = 'give the wrapped phase in radians and say "Units": "rad" in the sidecar'
+        yield RefusalError(path, "phase range", str(error), mend), True
+
+
+def _check_mask(path: Path, facts: VoxelFacts) -> Iterator[_Found]:
+    if facts.nonzero == 0:
+        yield RefusalError(path, "mask", "empty", "give a mask that covers the brain"), True
+    elif facts.nonzero == facts.voxels:
+        yield RefusalError(path, "mask", "every voxel is inside", "give a mask that covers the brain alone"), True
+    elif facts.fractional:
+        yield RefusalError(path, "mask", f"{facts.fractional} voxels between 0 and 1", "binarise it"), True
+
+
+def _check_ppm(path: Path, facts: VoxelFacts) -> Iterator[_Found]:
+    largest = max(abs(facts.low), abs(facts.high))
+    if not facts.low < facts.high:
+        yield RefusalError(path, "voxels", f"all are {facts.low:g}", "give the map that was computed"), True
+    elif largest > LARGEST_FIELD:
+        yield RefusalError(path, "Units", f"values up to {largest:.4g} are not in ppm", "convert the map to ppm"), True

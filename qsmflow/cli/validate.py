@@ -1,0 +1,175 @@
+"""``qsmflow validate BIDS``: what would be run, and every reason why something would not."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .selection import add_selection_arguments, selection_from
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from qsmflow.bids.problems import Problem
+    from qsmflow.bids.series import Head, Series
+    from qsmflow.config import Config
+
+_THREADS = 8
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    parser = subparsers.add_parser(
+        "validate",
+        help="what would be run, and what would not and why",
+        description="Look at a BIDS dataset and say what would be run for each subject, and every reason why something "
+        "would not. Nothing is computed or written. Exit code: 0 all can be used, 1 some subject cannot, 2 bad usage.",
+    )
+    parser.add_argument("bids_dir", type=Path, metavar="BIDS", help="the BIDS dataset")
+    add_selection_arguments(parser)
+    parser.add_argument(
+        "--headers-only", action="store_true", help="do not read the voxels: quick, but misses bad values"
+    )
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look and print; returns 0 or 1 and raises `InputError` or `UsageError` for what stops everything."""
+    from qsmflow.bids.checks import check_layout
+    from qsmflow.bids.discovery import discover
+    from qsmflow.config import Config
+
+    config = Config()
+    selection = selection_from(args)
+    check_layout(args.bids_dir, participants=selection.participants)
+    discovery = discover(
+        args.bids_dir,
+        participants=selection.participants,
+        sessions=selection.sessions,
+        orientation_entity=selection.orientation_entity or config.orientation_entity,
+        derivatives=selection.derivatives,
+        filters=selection.filters,
+    )
+    problems = list(discovery.problems)
+    lines: dict[str, list[Line]] = {}
+    for head, found in _checked(discovery.heads, config, voxels=not args.headers_only):
+        problems += found
+        if not any(problem.stops for problem in found):
+            lines.setdefault(head.entities["sub"], []).append(_describe(head, config))
+    for problem in problems:
+        mark = "CANNOT BE USED" if problem.stops else "note"
+        lines.setdefault(problem.subject, []).append(Line(f"{mark}: {problem}", bad=problem.stops))
+    _print(lines)
+    bad = {problem.subject for problem in problems if problem.stops}
+    voxels = "headers only" if args.headers_only else "headers and voxels"
+    print(f"{len(lines) - len(bad)} of {len(lines)} subjects can be used ({voxels} checked)")
+    return 1 if bad else 0
+
+
+@dataclass
+class Line:
+    """A line of the output, and those below it."""
+
+    text: str
+    below: list[Line] = field(default_factory=list)
+    bad: bool = False
+
+
+def _checked(heads: Sequence[Head], config: Config, *, voxels: bool) -> Iterator[tuple[Head, list[Problem]]]:
+    """Check head by head, with a bar on a terminal."""
+    import os
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from qsmflow.bids.checks import check_head
+
+    console = Console(stderr=True)
+    threads = min(_THREADS, os.cpu_count() or 1)
+    for head in track(heads, "checking", console=console, disable=not console.is_terminal, transient=True):
+        yield head, check_head(head, config, voxels=voxels, threads=threads)
+
+
+def _describe(head: Head, config: Config) -> Line:
+    count = len(head.series)
+    title = f"{head.name}: {count} orientations, reference {head.series[0].name}" if count > 1 else head.name
+    below = [_describe_series(series, config) for series in head.series]
+    if count > 1:
+        cosmos = "cosmos (supplied)" if "cosmos" in head.series[0].supplied else "cosmos"
+        below.append(Line(f"stages of the head: registration, {cosmos}, cosmos back in every orientation"))
+    return Line(title, below)
+
+
+def _describe_series(series: Series, config: Config) -> Line:
+    import numpy as np
+    from nibabel.affines import obliquity
+
+    from qsmflow.bids.header import read_header
+
+    files = (*series.magnitude, *series.phase, *series.real, *series.supplied.values())
+    header = read_header(files[0])
+    angle = float(np.degrees(obliquity(header.affine)).max())
+    grid = "x".join(str(n) for n in header.shape[:3])
+    size = "x".join(f"{mm:.4g}" for mm in header.voxel_size)
+    facts = [f"grid {grid}", f"voxels {size} mm", f"obliquity {angle:.1f} degrees"]
+    if series.echo_times:
+        times = "/".join(f"{1e3 * te:.4g}" for te in series.echo_times)
+        facts.insert(0, f"{len(series.echo_times)} echoes, TE {times} ms, B0 {series.field_strength:g} T")
+    if series.b0_dir is not None:
+        facts.append("B0_dir from the sidecar")
+    below = [Line(f"supplied {name}: {path}") for name, path in series.supplied.items()]
+    below.append(Line(f"stages: {', '.join(_stages(series, config))}"))
+    return Line(f"{series.name}: {', '.join(facts)}", below)
+
+
+def _stages(series: Series, config: Config) -> Iterator[str]:
+    """The stages that one series goes through, from the last intermediate that is supplied."""
+    has_phase = bool(series.phase or series.real)
+    if has_phase:
+        yield "scale_phase"
+    elif series.magnitude:
+        yield "combine_magnitude"
+    if "mask" not in series.supplied:
+        yield "brain_mask"
+    if has_phase:
+        if config.quality_mask.threshold > 0:
+            yield "quality_mask"
+        yield "unwrap"
+        yield "field"
+    if "local" not in series.supplied:
+        yield "vsharp"
+    yield from config.inversion
+
+
+def _print(lines: dict[str, list[Line]]) -> None:
+    """As a tree on a terminal, as indented lines into a pipe."""
+    from rich.console import Console
+    from rich.tree import Tree
+
+    from qsmflow.bids.filenames import natural_key
+
+    console = Console()
+    for subject in sorted(lines, key=natural_key):
+        if console.is_terminal:
+            tree = Tree(f"sub-{subject}")
+            _grow(tree, lines[subject])
+            console.print(tree)
+        else:
+            print(f"sub-{subject}")
+            _indent(lines[subject], "  ")
+
+
+def _grow(tree: Tree, lines: Iterable[Line]) -> None:
+    from rich.text import Text
+
+    for line in lines:
+        _grow(tree.add(Text(line.text, style="red" if line.bad else "")), line.below)
+
+
+def _indent(lines: Iterable[Line], space: str) -> None:
+    for line in lines:
+        print(f"{space}{line.text}")
+        _indent(line.below, f"{space}  ")

@@ -1,0 +1,70 @@
+"""V-SHARP on fields whose sources are known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from qsmflow.core.background import vsharp
+from qsmflow.core.background.vsharp import sphere_spectrum
+from qsmflow.core.dipole import forward_field
+from qsmflow.core.grid import rfft
+from qsmflow.core.mask.morphology import depth
+from qsmflow.phantom.analytic import coordinates, sphere_field
+
+OBLIQUE = (0.3, -0.4, 0.8)
+
+
+@pytest.mark.parametrize(("voxel_size", "b0_dir"), [((1.0, 1.0, 1.0), (0, 0, 1)), ((1.0, 1.0, 2.0), OBLIQUE)])
+def test_field_from_outside_is_removed(
+    voxel_size: tuple[float, float, float], b0_dir: tuple[float, float, float]
+) -> None:
+    points = coordinates((64, 64, 32 if voxel_size[2] == 2 else 64), voxel_size)
+    mask = points.norm(dim=-1) < 24
+    field = sphere_field(points, (30.0, 0.0, 8.0), 4.0, 9.0, b0_dir) + sphere_field(
+        points, (0.0, -20.0, 28.0), 6.0, 9.0, b0_dir
+    )
+    local, eroded = vsharp(field + 0.3, mask, voxel_size)
+    assert bool((mask | ~eroded).all()) and not bool(local[~eroded].any())
+    assert float(local[eroded].norm() / field[eroded].norm()) < 0.01
+
+
+def test_field_from_inside_stays() -> None:
+    voxel_size = (1.0, 1.0, 1.0)
+    points = coordinates((64, 64, 64), voxel_size)
+    mask = points.norm(dim=-1) < 26
+    chi = torch.exp(-(((points - torch.tensor([3.0, -2.0, 0.0])).norm(dim=-1) / 4) ** 2))
+    truth = forward_field(chi, voxel_size)
+    background = sphere_field(points, (30.0, 0.0, 8.0), 4.0, 9.0, (0, 0, 1))
+    local, _ = vsharp(truth + background, mask, voxel_size)
+    deep = points.norm(dim=-1) < 14
+    assert float((local - truth)[deep].norm() / truth[deep].norm()) < 0.12
+
+
+def test_erosion_is_the_smallest_radius() -> None:
+    points = coordinates((48, 48, 48), (1.0, 1.0, 1.0))
+    mask = points.norm(dim=-1) < 18
+    _, eroded = vsharp(torch.zeros(48, 48, 48), mask, (1, 1, 1), min_radius=3.0)
+    assert bool((eroded == (depth(mask, (1, 1, 1)) >= 3.0)).all())
+
+
+def test_sphere_spectrum_is_the_transform_of_a_mean() -> None:
+    spectrum = sphere_spectrum((32, 30, 24), 4.0, (1.0, 1.0, 2.0))
+    constant = torch.ones(32, 30, 24)
+    assert float(spectrum[0, 0, 0]) == pytest.approx(1.0, abs=1e-5)
+    back = torch.fft.irfftn(rfft(constant) * spectrum, s=(32, 30, 24))
+    assert torch.allclose(back, constant, atol=1e-4)
+    kernel = torch.fft.irfftn(spectrum, s=(32, 30, 24))
+    assert float(kernel.min()) > -1e-6 and int((kernel > 1e-7).sum()) < 250
+
+
+def test_refusals() -> None:
+    field = torch.zeros(10, 10, 10)
+    with pytest.raises(ValueError, match="empty"):
+        vsharp(field, torch.zeros(10, 10, 10, dtype=torch.bool), (1, 1, 1))
+    thin = torch.zeros(10, 10, 10, dtype=torch.bool)
+    thin[5] = True
+    with pytest.raises(ValueError, match="deeper"):
+        vsharp(field, thin, (1, 1, 1), min_radius=2.0)
+    with pytest.raises(ValueError, match="below"):
+        vsharp(field, ~thin, (1, 1, 1), min_radius=5.0, max_radius=2.0)

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from qsmflow.bids.naming import derivative_path, sidecar_path
+from qsmflow.errors import InputError
+from qsmflow.reports import maps
+from qsmflow.reports import orientations as orientations_room
+from qsmflow.reports.subject import write_subject_report
+from tests.reports.page import Page
+from tests.reports.tree import head, one_series, orientations, save
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("derivatives")
+    orientations(root, 2)
+    return write_subject_report(root, "sub-01")
+
+
+@pytest.fixture(scope="module")
+def page(whole: Path) -> Page:
+    return Page(whole.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing, for tests that look at the words alone."""
+    out = io.BytesIO()
+    Image.new("P", (600, 200)).save(out, format="png")
+    for module, names in ((maps, ("mosaic", "side_by_side")), (orientations_room, ("mosaic", "edge_overlay"))):
+        for name in names:
+            monkeypatch.setattr(module, name, lambda *args, **kwargs: out.getvalue())
+
+
+def test_page_is_one_offline_file_that_closes_its_tags(page: Page) -> None:
+    assert page.problems == []
+    assert all(source.startswith("data:") for source in page.sources)
+    outside = [link for link in page.links if not link.startswith("#")]
+    assert outside and all(link.startswith("https://doi.org/10.") for link in outside)
+
+
+def test_ids_are_unique_and_links_resolve(page: Page) -> None:
+    assert len(page.ids) == len(set(page.ids))
+    inner = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert {"summary", "acquisition", "sub-01_registration", "sub-01_cosmos", "numbers", "rerun", "ref-romeo"} <= inner
+    assert inner <= set(page.ids)
+
+
+def test_headings_descend_without_a_gap(page: Page) -> None:
+    levels = [int(tag[1]) for tag, _ in page.headings]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+
+
+def test_every_picture_says_what_it_shows_in_numbers(page: Page) -> None:
+    assert len(page.images) > 15
+    for image in page.images:
+        assert len(str(image["alt"])) > 30
+        assert int(str(image["width"])) > 500 and int(str(image["height"])) > 100
+    described = " ".join(str(image["alt"]) for image in page.images)
+    assert "Local field of sub-01_acq-ori2" in described and "mean" in described and "ppm" in described
+
+
+def test_figures_lie_beside_the_page(whole: Path) -> None:
+    figures = sorted(path.name for path in (whole.parent / "sub-01" / "figures").iterdir())
+    assert {"sub-01_acq-ori1_mask.png", "sub-01_acq-ori2_registration_edges.png", "sub-01_space-ori1_chi.png"} <= set(
+        figures
+    )
+    assert not [name for name in figures if name.startswith(".")]
+
+
+def test_summary_tells_this_subject_and_no_other(page: Page) -> None:
+    assert "sub-01_acq-ori9: no phase" in page.text
+    assert "no EchoTime" not in page.text and "crash-sub_02" not in page.text
+    assert "40 nodes executed, 2 taken from an earlier run" in page.text
+    assert "torch" in page.text and "2.13.0" in page.text
+
+
+def test_numbers_of_the_run_are_in_the_page(whole: Path, page: Page) -> None:
+    volumes = head()
+    brain, local = (np.count_nonzero(volumes[kind]) * 0.036 for kind in ("brain", "localmask"))
+    assert f"kept {local:.1f} of {brain:.1f} ml: {100 * (1 - local / brain):.1f} %" in page.text
+    # two orientations 20 degrees apart
+    assert "20.0" in page.text and "+1.0, -2.0, +0.5" in page.text
+    assert "qsmflow run data out participant" in page.text
+    assert 'inversion = ["tkd", "l2"]' in page.text
+    assert "5, 20" in page.text  # echo times in ms
+
+
+def test_methods_name_what_was_cited(page: Page) -> None:
+    assert "Dymerska et al., 2021" in page.text
+    assert "https://doi.org/10.1002/mrm.28563" in page.links
+    assert "[@romeo]" in page.text  # the Markdown to copy
+
+
+def test_one_series_without_orientations(tmp_path: Path) -> None:
+    one_series(tmp_path, ("magnitude", "brain", "localmask", "total", "local", "tkd"))
+    page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
+    assert page.problems == []
+    assert not [h for _, h in page.headings if h in ("Registration", "COSMOS")]
+    assert "No run record was found" in page.text and "No methods text was written" in page.text
+    assert len(page.images) == 4  # masks, total, local, one map
+
+
+@pytest.mark.usefixtures("blank")
+def test_supplied_local_field_alone(tmp_path: Path) -> None:
+    one_series(tmp_path, ("local", "l2"))
+    page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
+    assert "Not in the derivatives of this series: magnitude, brain mask, total field, local-field mask." in page.text
+    assert len(page.images) == 2
+
+
+@pytest.mark.usefixtures("blank")
+def test_sessions_and_unknown_map_names(tmp_path: Path) -> None:
+    for ses in ("a", "b"):
+        orientations(tmp_path, 2, ses=ses)
+    save(tmp_path, {"sub": "01", "ses": "a", "acq": "ori1"}, "tkd", head()["tkd"], desc="mynet")
+    page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
+    assert len(page.ids) == len(set(page.ids))
+    assert {"sub-01_ses-a_registration", "sub-01_ses-b_registration"} <= set(page.ids)
+    assert "sub-01_ses-a_acq-ori1_mynet" in page.ids
+
+
+@pytest.mark.usefixtures("blank")
+def test_measured_values_are_found_below_measured(tmp_path: Path) -> None:
+    orientations(tmp_path, 2)
+    entities = {"from": "ori2", "to": "ori1", "mode": "image"}
+    path = sidecar_path(derivative_path(tmp_path, {"sub": "01", "acq": "ori2"}, "xfm", **entities))
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({"Method": told["Method"], "Measured": told}))
+    text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
+    assert "+0.342, +0.000, +0.940" in text
+
+
+@pytest.mark.usefixtures("blank")
+def test_broken_files_are_told_not_fatal(tmp_path: Path) -> None:
+    one_series(tmp_path, ("local", "tkd", "l2"))
+    derivative_path(tmp_path, {"sub": "01"}, "tkd").write_bytes(b"\x1f\x8b broken")
+    other = np.zeros((5, 5, 5), np.float32)
+    nib.save(nib.Nifti1Image(other, np.eye(4)), derivative_path(tmp_path, {"sub": "01"}, "l2"))
+    text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
+    assert "sub-01_desc-tkd_Chimap.nii.gz cannot be read" in text
+    assert "sub-01_desc-l2_Chimap.nii.gz lies on another grid" in text
+
+
+def test_nothing_to_report_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no derivative of sub-07"):
+        write_subject_report(tmp_path, "07")
+
+
+@pytest.mark.usefixtures("blank")
+def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
+    save(tmp_path, {"sub": "01"}, "local", head()["local"], Method="<script>alert(1)</script>")
+    html = write_subject_report(tmp_path, "01").read_text(encoding="utf-8")
+    assert "<script>alert" not in html and "&lt;script&gt;alert" in html
