@@ -12,7 +12,7 @@ from typing import Any
 import qsmflow
 
 #: BIDS has no name yet for transforms and reports; logs and work are not data.
-IGNORED = ("*.html", "*_xfm.*", "figures/", "logs/", "work/")
+IGNORED = ("*.html", "*_xfm.*", "sub-*/figures", "logs", "work")
 BIDS_VERSION = "1.10.0"
 
 

@@ -95,7 +95,7 @@ class StageInterface(SimpleInterface):
             "Method": measured.pop("Method", self.method),
             "Parameters": self._parameters(),
             "Measured": measured,
-            "SoftwareVersions": software_versions(),
+            "Software": software_versions(),
             "Device": "cpu",
         }
         return runtime

@@ -56,7 +56,7 @@ class SaveDerivativeInputSpec(StageInputSpec):
     in_file = File(exists=True, mandatory=True, desc="what to keep")
     in_report = traits.Dict(desc="report of the stage that made it")
     more_report = traits.Dict(desc="report of a stage that measured something about it; joins the numbers")
-    out_path = traits.Str(mandatory=True, desc="where it is kept")
+    out_path = traits.Str(mandatory=True, hash_files=False, desc="where it is kept; what stands there is not an input")
     sidecar = traits.Dict(desc="constant part of the sidecar")
 
 

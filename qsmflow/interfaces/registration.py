@@ -56,7 +56,10 @@ class RigidRegister(StageInterface):
             measured: dict[str, Any] = {"Method": "FSL FLIRT, 6 degrees of freedom"}
         else:
             masks = [load(m).mask if isdefined(m) else None for m in (self.inputs.in_mask, self.inputs.reference_mask)]
-            found = rigid_register(moving.data, moving.affine, reference.data, reference.affine, *masks)
+            try:
+                found = rigid_register(moving.data, moving.affine, reference.data, reference.affine, *masks)
+            except ValueError as error:
+                raise ValueError(f"{self.inputs.in_file} to {self.inputs.reference}: {error}") from error
             matrix = found.transform.numpy()
             measured = {
                 "Method": "embedded: Gauss-Newton on locally normalised magnitude",

@@ -113,7 +113,7 @@ def _versions(heads: Sequence[HeadFiles]) -> list[Block]:
     versions: dict[str, set[str]] = {}
     devices = set()
     for found in _all_files(heads):
-        stated = found.sidecar.get("SoftwareVersions")
+        stated = found.sidecar.get("Software")
         for name, version in stated.items() if isinstance(stated, dict) else ():
             versions.setdefault(str(name), set()).add(str(version))
         if device := found.sidecar.get("Device"):

