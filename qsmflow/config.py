@@ -60,8 +60,9 @@ def _check(group: str, item: dataclasses.Field[Any], hint: Any, value: Any) -> N
     expected = plain.get(getattr(hint, "__name__", ""))
     if expected is not None and type(value) is not expected:
         raise ConfigError(f"{name}: expected {expected.__name__}, got {value!r}")
-    if meta.get("choices") and not {value} <= set(meta["choices"]):
-        raise ConfigError(f"{name}: {value!r} is not one of {', '.join(meta['choices'])}")
+    for one in value if isinstance(value, tuple) else (value,):
+        if meta.get("choices") and one not in meta["choices"]:
+            raise ConfigError(f"{name}: {one!r} is not one of {', '.join(meta['choices'])}")
     if meta.get("low") is not None and value < meta["low"]:
         raise ConfigError(f"{name}: {value!r} is below {meta['low']}")
     if meta.get("high") is not None and value > meta["high"]:
@@ -198,7 +199,7 @@ class VSharp(Settings):
     """Background removal by V-SHARP."""
 
     max_radius: float = setting(12.0, "largest kernel radius, mm", low=0)
-    min_radius: float = setting(1.0, "smallest kernel radius, mm; the mask is eroded by it", low=0)
+    min_radius: float = setting(1.0, "smallest kernel radius, mm, at least one voxel; the mask is eroded by it", low=0)
     threshold: float = setting(0.05, "truncation of the deconvolution kernel", low=0, high=1)
 
 
@@ -239,7 +240,7 @@ class COSMOS(Settings):
 class Config(Settings):
     """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
 
-    inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation")
+    inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=("tkd", "l2"))
     orientation_entity: str = setting("acq", "BIDS entity that tells the orientations of one head apart")
     scale_phase: ScalePhase = field(default_factory=ScalePhase)
     brain_mask: BrainMask = field(default_factory=BrainMask)

@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "run",
         help="the BIDS App: maps, COSMOS and reports of a dataset",
-        description="Compute susceptibility maps, and COSMOS of several orientations, for the subjects of a BIDS dataset.",
+        description="Compute susceptibility maps, and COSMOS of several orientations, for a BIDS dataset.",
     )
     parser.add_argument("bids_dir", type=Path, metavar="BIDS", help="the BIDS dataset")
     parser.add_argument("out_dir", type=Path, metavar="OUT", help="the derivative dataset to write")

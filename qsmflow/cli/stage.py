@@ -38,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
 def _run_stage(interface: Any, rest: list[str]) -> int:
     import json
 
+    from traits.api import TraitError
+
     from qsmflow.bids.naming import sidecar_path
     from qsmflow.bids.write import write_json
     from qsmflow.errors import QsmflowError, UsageError
@@ -58,7 +60,11 @@ def _run_stage(interface: Any, rest: list[str]) -> int:
         if isinstance(value, Path) and not value.exists():
             raise UsageError(f"stage {interface.stage}: --{name} {value}: no such file")
     try:
-        outputs = interface(**_as_traits(inputs)).run(cwd=str(folder)).outputs
+        node = interface(**_as_traits(inputs))
+    except TraitError as error:
+        raise UsageError(f"stage {interface.stage}: {error}") from error
+    try:
+        outputs = node.run(cwd=str(folder)).outputs
     except (ValueError, TypeError) as error:
         raise QsmflowError(f"stage {interface.stage}: {error}") from error
     report = outputs.out_report
@@ -86,7 +92,7 @@ def stage_parser(interface: Any) -> argparse.ArgumentParser:
     for name, trait in sorted(spec.traits(transient=None).items()):
         if trait.hidden:
             continue
-        parser.add_argument(f"--{name}", **_flag(trait, spec.trait_get(name)[name]))
+        parser.add_argument(f"--{name}", **_flag(trait, getattr(spec, name)))
     return parser
 
 

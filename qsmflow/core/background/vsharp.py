@@ -35,8 +35,8 @@ def vsharp(
     voxel_size
         mm.
     max_radius, min_radius
-        Largest and smallest sphere, mm; one radius a voxel length in between. The mask loses a rim of `min_radius`,
-        and never less than half a voxel.
+        Largest and smallest sphere, mm, neither below the shortest side of a voxel, since a smaller sphere holds
+        nothing but its centre; one radius a voxel length in between. The mask loses a rim of `min_radius`.
     threshold
         Deconvolution drops spatial frequencies whose kernel is below this.
 
@@ -59,7 +59,9 @@ def vsharp(
     if max_radius < min_radius:
         raise ValueError(f"max_radius {max_radius} is below min_radius {min_radius}")
     inside = depth(mask, voxel_size)
-    step = max(min(float(d) for d in voxel_size), 1.0)
+    side = min(float(d) for d in voxel_size)
+    min_radius, max_radius = max(min_radius, side), max(max_radius, side)
+    step = max(side, 1.0)
     radii = [max_radius - i * step for i in range(math.ceil((max_radius - min_radius) / step - 1e-6))] + [min_radius]
     radii = [radius for radius in radii if bool((inside >= radius).any())]
     if not radii:

@@ -1,0 +1,118 @@
+"""One fact, one place: settings, traits, core signatures, flags and documentation say the same."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+from pathlib import Path
+
+import pytest
+
+from qsmflow import config
+from qsmflow.cli import run as run_verb
+from qsmflow.cli.options import given
+from qsmflow.cli.stage import stage_parser
+from qsmflow.core.background import vsharp
+from qsmflow.core.inversion import cosmos, l2, tkd
+from qsmflow.core.mask.quality import keep_good_phase
+from qsmflow.interfaces.stages import stages
+
+CORE = {
+    config.VSharp: vsharp,
+    config.TKD: tkd,
+    config.L2: l2,
+    config.COSMOS: cosmos,
+    config.QualityMask: keep_good_phase,
+}
+STAGES = {
+    "scale_phase": config.ScalePhase,
+    "brain_mask": config.BrainMask,
+    "quality_mask": config.QualityMask,
+    "unwrap": config.Unwrap,
+    "vsharp": config.VSharp,
+    "tkd": config.TKD,
+    "l2": config.L2,
+    "rigid_register": config.Registration,
+    "cosmos": config.COSMOS,
+}
+
+
+def groups() -> dict[str, type[config.Settings]]:
+    """Tables of the configuration by name."""
+    found = {item.name: item.default_factory for item in dataclasses.fields(config.Config)}
+    return {name: group for name, group in found.items() if isinstance(group, type)}
+
+
+@pytest.mark.parametrize("group", CORE, ids=lambda g: g.__name__)
+def test_core_signature_has_the_defaults_of_the_settings(group: type[config.Settings]) -> None:
+    parameters = inspect.signature(CORE[group]).parameters
+    for item in dataclasses.fields(group):
+        assert parameters[item.name].default == item.default, item.name
+        assert item.name in (CORE[group].__doc__ or "")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_traits_have_the_defaults_of_the_settings(name: str) -> None:
+    spec = stages()[name].input_spec()
+    for item in dataclasses.fields(STAGES[name]):
+        assert getattr(spec, item.name) == item.default
+        assert spec.traits()[item.name].desc == item.metadata["doc"]
+
+
+def test_every_table_of_the_configuration_has_a_stage() -> None:
+    assert set(groups().values()) == set(STAGES.values())
+
+
+@pytest.mark.parametrize("name", stages())
+def test_stage_parser_has_every_input(name: str) -> None:
+    interface = stages()[name]
+    flags = {action.dest for action in stage_parser(interface)._actions} - {"help", "out_dir"}
+    inputs = {n for n, trait in interface.input_spec().traits(transient=None).items() if not trait.hidden}
+    assert flags == inputs
+    assert interface.__doc__ and interface.method and interface.resources
+
+
+def test_run_has_a_flag_for_every_setting() -> None:
+    parser = argparse.ArgumentParser()
+    run_verb.add_parser(parser.add_subparsers())
+    values = {"choices": None}
+    for table, group in groups().items():
+        for item in dataclasses.fields(group):
+            value = item.metadata["choices"][-1] if item.metadata["choices"] else item.default
+            flag = f"--{table}-{item.name}".replace("_", "-")
+            words = [flag] if value is True else [f"--no-{flag[2:]}"] if value is False else [flag, str(value)]
+            args = parser.parse_args(["run", "in", "out", "participant", *words])
+            assert given(args) == {table: {item.name: value}}, (flag, values)
+
+
+def test_toml_comes_back() -> None:
+    changed = dataclasses.replace(config.Config(), inversion=("l2",), tkd=config.TKD(threshold=0.2))
+    import tomllib
+
+    assert config.from_table(config.Config, tomllib.loads(config.to_toml(changed))) == changed
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"tkd": {"treshold": 0.1}}, "treshold"),
+        ({"tkd": {"threshold": 5.0}}, "above"),
+        ({"unwrap": {"method": "magic"}}, "magic"),
+        ({"tkd": 3}, "table"),
+        ({"vsharp": {"max_radius": "wide"}}, "expected float"),
+        ({"inversion": ["tkd", "medi"]}, "medi"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(table: dict[str, object], told: str) -> None:
+    with pytest.raises(config.ConfigError, match=told) as caught:
+        config.resolve(config.Config, [("my.toml", table)])
+    assert "my.toml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_presets_are_readable() -> None:
+    folder = Path(config.__file__).parent / "data" / "presets"
+    for path in folder.glob("*.toml"):
+        config.resolve(config.Config, [(path.name, config.read_table(config.preset_path(path.stem)))])
+    with pytest.raises(config.ConfigError, match="known"):
+        config.preset_path("nonsense")
