@@ -5,7 +5,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 # Test processes, of one thread each.
 JOBS ?= 2
-SIMULATE_FLAGS ?=
+SIMULATE_FLAGS ?= --orientations 3 --voxel-size 2
 RUN_FLAGS ?=
 
 BIN := $(VENV)/bin

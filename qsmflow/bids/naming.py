@@ -33,9 +33,7 @@ _MAGNITUDE = {"Units": "arbitrary", "SkullStripped": False}
 
 OUTPUTS: dict[str, Output] = {
     "magnitude": Output("fmap", "magnitude", None, "Magnitude, root sum of squares over the echoes.", _MAGNITUDE),
-    "registered": Output(
-        "fmap", "magnitude", "registered", "Magnitude, in the frame of the reference.", _MAGNITUDE
-    ),
+    "registered": Output("fmap", "magnitude", "registered", "Magnitude, in the frame of the reference.", _MAGNITUDE),
     "total": Output("fmap", "fieldmap", "total", "Total field relative to B0.", _PPM),
     "local": Output(
         "fmap", "fieldmap", "local", "Local field: total field less what sources outside the brain add.", _PPM

@@ -59,6 +59,17 @@ class _Orientations(StageInterface):
         }
 
 
+def noise_weights(magnitudes: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Weights that fall with the magnitude below its median, where noise rules, and are equal above.
+
+    Above the median the error of a local field is that of background removal, which a bright voxel has no less of.
+    """
+    weights = torch.zeros_like(magnitudes)
+    for i, (magnitude, mask) in enumerate(zip(magnitudes, masks, strict=True)):
+        weights[i] = (magnitude / magnitude[mask].median()).clamp(0.0, 1.0) * mask
+    return weights
+
+
 class COSMOSKSpaceInputSpec(_OrientationsInputSpec):
     """Inputs of `COSMOSKSpace`."""
 
@@ -93,6 +104,6 @@ class COSMOS(_Orientations):
     input_spec = COSMOSInputSpec
 
     def _solve(self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any) -> tuple[torch.Tensor, dict[str, Any]]:
-        weights = load_stack(self.inputs.magnitudes).data.clamp_min(0.0) * masks
+        weights = noise_weights(load_stack(self.inputs.magnitudes).data, masks)
         chi, residuals = cosmos(fields, weights, voxel_size, self.inputs.b0_dirs, **self.settings(config.COSMOS))
         return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}

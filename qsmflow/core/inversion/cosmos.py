@@ -9,6 +9,7 @@ import torch
 
 from ..dipole import dipole_kernel
 from ..grid import as_size, crop_to, fast_shape, irfft, pad_to, rfft
+from ..mask.morphology import distance_to
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,13 @@ def cosmos(
     voxel_size: Sequence[float],
     b0_dirs: Sequence[Sequence[float]],
     *,
-    tolerance: float = 1e-3,
+    margin: float = 4.0,
+    tolerance: float = 0.03,
     max_iterations: int = 50,
 ) -> tuple[torch.Tensor, list[float]]:
-    """COSMOS as masked, weighted least squares: ``min sum_i |W_i (D_i * chi - field_i)|^2``, chi inside the mask.
+    """COSMOS as masked, weighted least squares: ``min sum_i |W_i (D_i * chi - field_i)|^2``, chi near the mask.
 
-    A voxel that an orientation lacks (weight 0) costs nothing there, and what lies outside every mask holds no
+    A voxel that an orientation lacks (weight 0) costs nothing there, and what lies far from every mask holds no
     susceptibility, which the closed form cannot say. Solved by conjugate gradients on the normal equations,
     from zero.
 
@@ -108,19 +110,22 @@ def cosmos(
     fields
         Local fields in the reference frame, ppm, (N, X, Y, Z).
     weights
-        (N, X, Y, Z), zero where an orientation has no field; the magnitude is the natural choice. The mask of
-        chi is where any weight is positive.
+        (N, X, Y, Z), zero where an orientation has no field; otherwise the inverse of the field's standard deviation,
+        up to a factor.
     voxel_size, b0_dirs
         As in `cosmos_kspace`.
+    margin
+        mm; sources may lie up to this far outside the union of the masks, as those in the eroded rim of a brain do.
     tolerance
-        Stops when the residual of the normal equations has fallen to this share of its start.
+        Stops when the residual of the normal equations has fallen to this share of its start. What background
+        removal left in the fields is fitted last, so stopping late costs accuracy on real fields.
     max_iterations
         Stops there at the latest.
 
     Returns
     -------
     chi, residuals
-        Susceptibility, ppm, (X, Y, Z), zero outside the mask; and the relative residual after each iteration.
+        Susceptibility, ppm, (X, Y, Z), zero beyond the margin; and the relative residual after each iteration.
         Peak memory is about N + 8 volumes beside the inputs; an iteration costs N + 1 FFT pairs.
 
     Raises
@@ -136,6 +141,7 @@ def cosmos(
     mask = (weights > 0).any(0)
     if not bool(mask.any()):
         raise ValueError("all weights are zero")
+    support = distance_to(mask, voxel_size) <= margin
     shape = as_size(fields.shape)
     padded = fast_shape(shape)
     kernels = [dipole_kernel(padded, voxel_size, b, device=fields.device) for b in b0_dirs]
@@ -147,7 +153,7 @@ def cosmos(
         total = next(spectra)
         for spectrum in spectra:
             total = total.add_(spectrum)
-        return crop_to(irfft(total, padded), shape) * mask
+        return crop_to(irfft(total, padded), shape) * support
 
     def normal(chi: torch.Tensor) -> torch.Tensor:
         spectrum = rfft(pad_to(chi, padded))

@@ -33,3 +33,11 @@ def depth(mask: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
     distance = distance_transform_edt(framed, sampling=size)[1:-1, 1:-1, 1:-1].astype(np.float32)
     inside = torch.from_numpy(distance).to(mask.device) - 0.5 * min(size)
     return inside.clamp_min(0.0)
+
+
+def distance_to(mask: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
+    """Distance of each voxel centre to the nearest voxel centre of `mask`, mm, (X, Y, Z); zero inside."""
+    from scipy.ndimage import distance_transform_edt
+
+    distance = distance_transform_edt(~mask.cpu().numpy(), sampling=[float(d) for d in voxel_size])
+    return torch.from_numpy(distance.astype(np.float32)).to(mask.device)

@@ -74,7 +74,8 @@ def test_cosmos_beats_a_single_orientation() -> None:
     fields = torch.stack([forward_field(chi, (1, 1, 1), b) for b in DIRECTIONS])
     fields = (fields + 0.0003 * torch.randn(fields.shape, generator=generator)) * mask
     closed = cosmos_kspace(fields, mask, (1, 1, 1), DIRECTIONS)
-    solved, residuals = cosmos(fields, mask.float().expand(5, -1, -1, -1), (1, 1, 1), DIRECTIONS)
+    weights = mask.float().expand(5, -1, -1, -1)
+    solved, residuals = cosmos(fields, weights, (1, 1, 1), DIRECTIONS, margin=0.0, tolerance=1e-3)
     single = min(error(invert(fields[0], mask, (1, 1, 1)), chi, mask) for invert in (tkd, l2))
     assert error(closed, chi, mask) < 0.8 * single
     assert error(solved, chi, mask) < 0.5 * error(closed, chi, mask)
@@ -87,8 +88,19 @@ def test_cosmos_forgives_what_one_orientation_lacks() -> None:
     weights = mask.float().expand(5, -1, -1, -1).clone()
     weights[2, :22] = 0.0
     fields[2, :22] = 5.0
-    solved, _ = cosmos(fields, weights, (1, 1, 1), DIRECTIONS)
+    solved, _ = cosmos(fields, weights, (1, 1, 1), DIRECTIONS, tolerance=1e-3)
     assert error(solved, chi, mask) < 0.05
+
+
+def test_cosmos_stops_as_it_is_told() -> None:
+    chi, mask = blobs()
+    fields = torch.stack([forward_field(chi, (1, 1, 1), b) for b in DIRECTIONS])
+    weights = mask.float().expand(5, -1, -1, -1)
+    chi_near, residuals = cosmos(fields, weights, (1, 1, 1), DIRECTIONS, margin=2.0, tolerance=0.1)
+    assert residuals[-1] <= 0.1 < residuals[-2]
+    assert bool(chi_near[~mask].any()) and not bool(chi_near[0].any()), "sources only within the margin"
+    _, residuals = cosmos(fields, weights, (1, 1, 1), DIRECTIONS, tolerance=0.0, max_iterations=3)
+    assert len(residuals) == 3
 
 
 def test_condition() -> None:
