@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from multiprocessing import set_forkserver_preload
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nipype import config as nipype_config
 from nipype.pipeline.engine import Node, Workflow
@@ -49,6 +48,16 @@ class Machine:
     verbose: bool = False
 
 
+class Watch(Protocol):
+    """Who is told how an execution goes on."""
+
+    def total(self, count: int) -> None:
+        """There are `count` nodes."""
+
+    def __call__(self, node: str, event: str) -> None:
+        """The node of that full name came to a ``start``, an ``end`` or an ``exception``."""
+
+
 def real_nodes(workflow: Workflow) -> list[Node]:
     """The nodes of `workflow` that compute, with full names; identity nodes only pass values on."""
     return [
@@ -74,9 +83,7 @@ def forget_lost_products(workflow: Workflow) -> list[str]:
     return lost
 
 
-def execute(
-    workflow: Workflow, machine: Machine, crash_dir: Path, on_event: Callable[[str, str], None] | None = None
-) -> Outcome:
+def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch | None = None) -> Outcome:
     """Run what is not finished of `workflow`; a failed node stops what depends on it and nothing else.
 
     Parameters
@@ -87,19 +94,21 @@ def execute(
         Processes and memory to use.
     crash_dir
         Where a failed node leaves its text file.
-    on_event
-        Called with the full name of a node and ``start``, ``end`` or ``exception``.
+    watch
+        Told of every node that starts and ends.
     """
     configure(workflow, machine, crash_dir)
     forget_lost_products(workflow)
     started = time.time()
+    if watch is not None:
+        watch.total(len(real_nodes(workflow)))
     failed: list[str] = []
 
     def status(node: Node, event: str) -> None:
         if event == "exception" and node.fullname not in failed:
             failed.append(node.fullname)
-        if on_event is not None:
-            on_event(node.fullname, event)
+        if watch is not None:
+            watch(node.fullname, event)
 
     arguments: dict[str, Any] = {"status_callback": status}
     plugin = machine.plugin

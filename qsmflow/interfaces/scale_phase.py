@@ -40,7 +40,7 @@ class ScalePhase(StageInterface):
     """Read the echoes of one series and bring the phase to radians, with the sign of a paramagnetic source positive."""
 
     stage = "scale_phase"
-    method = "phase scaled to radians"
+    method = "echoes read, phase scaled to radians"
     resources = Resources(volumes=4, volumes_per_image=6)
     input_spec = ScalePhaseInputSpec
     output_spec = ScalePhaseOutputSpec

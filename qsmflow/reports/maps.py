@@ -26,6 +26,7 @@ from qsmflow.reports.volume import Cuts, Volume, choose_cuts, load_volume
 
 TITLES = {
     "magnitude": "Magnitude",
+    "registered": "Registered magnitude",
     "total": "Total field",
     "local": "Local field",
     "brain": "Brain mask",

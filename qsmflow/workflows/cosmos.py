@@ -56,12 +56,12 @@ def init_cosmos_wf(
         "magnitude-weighted least squares. "
     )
     inputnode = fields_node([f"{f}_{i}" for f in PER_ORIENTATION for i in range(orientations)], "inputnode")
-    outputnode = fields_node(["chi"], "outputnode")
+    outputnode = fields_node(["chi", "out_report"], "outputnode")
     if supplied is not None:
         workflow.__desc__ = "A COSMOS map was supplied. "
         given = stage_node(Supplied(in_file=str(supplied)), "supplied_cosmos", budget)
         workflow.add_nodes([inputnode])
-        workflow.connect([(given, outputnode, [("out_file", "chi")])])
+        workflow.connect([(given, outputnode, [("out_file", "chi"), ("out_report", "out_report")])])
         keep(workflow, given, "out_file", "cosmos", destination)
         return workflow
     kspace = stage_node(COSMOSKSpace(), "cosmos_kspace", budget)
@@ -73,7 +73,7 @@ def init_cosmos_wf(
         workflow.connect([(merge, least_squares, [("out", target)])])
         if field != "magnitude":
             workflow.connect([(merge, kspace, [("out", target)])])
-    workflow.connect([(least_squares, outputnode, [("out_file", "chi")])])
+    workflow.connect([(least_squares, outputnode, [("out_file", "chi"), ("out_report", "out_report")])])
     keep(workflow, kspace, "out_file", "cosmoskspace", destination)
     keep(workflow, least_squares, "out_file", "cosmos", destination)
     keep(workflow, least_squares, "out_mask", "localmask", destination)
@@ -94,18 +94,19 @@ def init_labels_wf(*, reference: bool, budget: Budget, destination: Destination,
     ------
     chi
         COSMOS in the frame of the reference.
+    out_report
+        Of the stage that made it.
     transform, magnitude
         Of the orientation: from the reference's world points to its own, and the grid.
     """
     workflow = Workflow(name=name)
     workflow.__desc__ = ""
-    inputnode = fields_node(["chi", "transform", "magnitude"], "inputnode")
+    inputnode = fields_node(["chi", "out_report", "transform", "magnitude"], "inputnode")
     if reference:
-        turned = stage_node(Supplied(), "same_frame", budget)
-        workflow.connect([(inputnode, turned, [("chi", "in_file")])])
-    else:
-        turned = stage_node(ApplyRigid(inverse=True), "turn_back", budget)
-        wires = [("chi", "in_file"), ("transform", "transform"), ("magnitude", "reference")]
-        workflow.connect([(inputnode, turned, wires)])
+        keep(workflow, inputnode, "chi", "cosmos", destination)
+        return workflow
+    turned = stage_node(ApplyRigid(inverse=True), "turn_back", budget)
+    wires = [("chi", "in_file"), ("transform", "transform"), ("magnitude", "reference")]
+    workflow.connect([(inputnode, turned, wires)])
     keep(workflow, turned, "out_file", "cosmos", destination)
     return workflow

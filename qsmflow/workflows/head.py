@@ -77,7 +77,8 @@ def init_head_wf(
         labels = init_labels_wf(
             reference=i == 0, budget=budget, destination=destinations[i], name=f"labels_{_identifier(series, head)}"
         )
-        workflow.connect([(cosmos, labels, [("outputnode.chi", "inputnode.chi")])])
+        made = [(f"outputnode.{field}", f"inputnode.{field}") for field in ("chi", "out_report")]
+        workflow.connect([(cosmos, labels, made)])
         if i == 0:
             cosmos.inputs.inputnode.b0_dir_0 = directions[0]
             wires = [(f"outputnode.{field}", f"inputnode.{field}_0") for field in PER_ORIENTATION if field != "b0_dir"]

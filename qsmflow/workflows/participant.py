@@ -18,7 +18,7 @@ from qsmflow.bids.series import Head
 from qsmflow.bids.voxels import FactsCache
 from qsmflow.bids.write import describe_dataset, write_text
 from qsmflow.config import Config, to_toml
-from qsmflow.engines.execute import Machine, Outcome, execute
+from qsmflow.engines.execute import Machine, Outcome, Watch, execute
 from qsmflow.errors import InputError, QsmflowError
 from qsmflow.reports.boilerplate import write_citation
 from qsmflow.reports.record import RunRecord, write_record
@@ -103,7 +103,7 @@ def build(request: Request, plan: Plan) -> Any:
 
 
 def run_participants(
-    request: Request, plan: Plan, on_event: Callable[[str, str], None] | None = None
+    request: Request, plan: Plan, watch: Watch | None = None
 ) -> tuple[Outcome, tuple[Path, ...], RunRecord]:
     """Execute `plan` and write derivatives, reports, methods text and the record of the run.
 
@@ -128,7 +128,7 @@ def run_participants(
     write_text(request.out_dir / "logs" / f"run-{stamp}.toml", record.toml)
     workflow = build(request, plan)
     write_methods(request, workflow)
-    outcome = execute(workflow, request.machine, request.out_dir / "logs", on_event)
+    outcome = execute(workflow, request.machine, request.out_dir / "logs", watch)
     record = replace(
         record,
         finished=_now(),
@@ -137,8 +137,15 @@ def run_participants(
         errors=tuple((f.node, f"{f.message} ({f.crash_file})") for f in outcome.failed),
     )
     write_record(request.out_dir, record)
-    reports = tuple(write_subject_report(request.out_dir, subject, record) for subject in plan.subjects)
+    news = bool(outcome.executed or outcome.failed)
+    reports = tuple(_report(request.out_dir, subject, record, news) for subject in plan.subjects)
     return outcome, reports, record
+
+
+def _report(out_dir: Path, subject: str, record: RunRecord, news: bool) -> Path:
+    """The subject's report, made again unless nothing happened since it was."""
+    path = out_dir / f"sub-{subject}.html"
+    return write_subject_report(out_dir, subject, record) if news or not path.exists() else path
 
 
 def write_methods(request: Request, workflow: Any) -> tuple[Path, Path]:
