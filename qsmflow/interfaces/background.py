@@ -35,7 +35,7 @@ class VSHARP(StageInterface):
 
     stage = "vsharp"
     method = "V-SHARP"
-    resources = Resources(volumes=14, cpus=2)
+    resources = Resources(volumes=20, cpus=2)
     input_spec = VSHARPInputSpec
     output_spec = VSHARPOutputSpec
 

@@ -43,7 +43,8 @@ def vsharp(
     Returns
     -------
     local, eroded
-        Local field, ppm, zero outside `eroded`; and where it is valid, bool. Peak memory is about 6 volumes.
+        Local field, ppm, zero outside `eroded`; and where it is valid, bool. Peak memory is
+        below 20 volumes, most of it the distance transform.
 
     Raises
     ------

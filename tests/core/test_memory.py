@@ -1,0 +1,36 @@
+"""Peak memory of what is stated in the docstrings, measured in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import resource, torch
+torch.set_num_threads(1)
+from qsmflow.core.{module} import {name}
+shape = (160, 160, 120)
+x, y, z = torch.meshgrid(*[torch.linspace(-1, 1, n) for n in shape], indexing="ij")
+mask = x**2 + y**2 + z**2 < 0.6
+field = x * y * mask
+torch.fft.rfftn(torch.zeros(8, 8, 8))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+{name}({call})
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * field.numel()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call", "volumes"),
+    [
+        ("inversion", "tkd", "field, mask, (1, 1, 1)", 9),
+        ("inversion", "l2", "field, mask, (1, 1, 1)", 9),
+        ("background", "vsharp", "field, mask, (1, 1, 1)", 20),
+    ],
+)
+def test_peak_memory(module: str, name: str, call: str, volumes: float) -> None:
+    script = SCRIPT.format(module=module, name=name, call=call)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < volumes, f"{name} took {float(done.stdout):.1f} volumes"
