@@ -87,22 +87,28 @@ def cosmos_errors(study: Study, transforms: list[np.ndarray]) -> tuple[float, fl
 
 
 def map_rows(study: Study) -> list[str]:
-    """Errors of every map of the run against the truth, in the mask of the map."""
-    rows = ["| map | orientation | NRMSE | NRMSE, demeaned |", "|---|---|---|---|"]
-
-    def row(name: str, where: str, volume: Volume, truth: Volume, mask: torch.Tensor) -> str:
-        whole, demeaned = (float(metric(volume.data, truth.data, mask)) for metric in (nrmse, nrmse_demeaned))
-        return f"| {name} | {where} | {whole:.1f} | {demeaned:.1f} |"
-
-    for output in ("tkd", "l2"):
-        for i, series in enumerate(study.head.series):
-            mask = study.found(i, "localmask").mask
-            rows.append(row(output, series.name, study.found(i, output), study.true(i, "truth"), mask))
+    """Errors of every map of the run against the truth of its orientation, all in one mask: where all maps are given."""
+    methods = ("tkd", "l2", "cosmos")
+    rows = [
+        "| orientation | TKD | L2 | COSMOS, turned into it | COSMOS lower by |",
+        "|---|---|---|---|---|",
+    ]
+    for i, series in enumerate(study.head.series):
+        maps = {method: study.found(i, method).data for method in methods}
+        mask = study.found(i, "localmask").mask & (maps["cosmos"] != 0)
+        truth = study.true(i, "truth").data
+        errors = {m: [float(metric(chi, truth, mask)) for metric in (nrmse, nrmse_demeaned)] for m, chi in maps.items()}
+        less = [1 - errors["cosmos"][k] / min(errors["tkd"][k], errors["l2"][k]) for k in (0, 1)]
+        cells = [f"{errors[m][0]:.1f} ({errors[m][1]:.1f})" for m in methods]
+        rows.append(f"| {series.name} | {' | '.join(cells)} | {100 * less[0]:.0f} % ({100 * less[1]:.0f} %) |")
     label = study.head.series[0].entities[study.head.orientation_entity]
+    mask = load(derivative_path(study.out, study.head.entities, "localmask", space=label)).mask
     for output in ("cosmoskspace", "cosmos"):
         volume = load(derivative_path(study.out, study.head.entities, output, space=label))
-        mask = load(derivative_path(study.out, study.head.entities, "localmask", space=label)).mask
-        rows.append(row(output, "all", volume, study.true(0, "truth"), mask))
+        whole, demeaned = (
+            float(metric(volume.data, study.true(0, "truth").data, mask)) for metric in (nrmse, nrmse_demeaned)
+        )
+        rows.append(f"| {output}, in the reference | | | {whole:.1f} ({demeaned:.1f}) | |")
     return rows
 
 

@@ -9,7 +9,7 @@ import torch
 
 from ..dipole import dipole_kernel
 from ..grid import as_size, crop_to, fast_shape, irfft, pad_to, rfft
-from ..mask.morphology import distance_to
+from ..mask.morphology import depth, distance_to
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def cosmos(
     voxel_size: Sequence[float],
     b0_dirs: Sequence[Sequence[float]],
     *,
+    rim: float = 8.0,
     margin: float = 4.0,
     tolerance: float = 0.03,
     max_iterations: int = 50,
@@ -114,6 +115,9 @@ def cosmos(
         up to a factor.
     voxel_size, b0_dirs
         As in `cosmos_kspace`.
+    rim
+        mm; nearer to the surface of its mask than this an orientation weighs less, in proportion down to a tenth,
+        because background removal errs most there. 0: not.
     margin
         mm; sources may lie up to this far outside the union of the masks, as those in the eroded rim of a brain do.
     tolerance
@@ -145,6 +149,8 @@ def cosmos(
     shape = as_size(fields.shape)
     padded = fast_shape(shape)
     kernels = [dipole_kernel(padded, voxel_size, b, device=fields.device) for b in b0_dirs]
+    if rim > 0:
+        weights = weights * torch.stack([(depth(w > 0, voxel_size) / rim).clamp(0.1, 1.0) for w in weights])
     power = weights.square()
     power = power / power.sum(0)[mask].mean()
 
