@@ -103,6 +103,7 @@ def map_rows(study: Study) -> list[str]:
         rows.append(f"| {series.name} | {' | '.join(cells)} | {100 * less[0]:.0f} % ({100 * less[1]:.0f} %) |")
     label = study.head.series[0].entities[study.head.orientation_entity]
     mask = load(derivative_path(study.out, study.head.entities, "localmask", space=label)).mask
+    truth = study.true(0, "truth").data
     for output in ("cosmoskspace", "cosmos"):
         volume = load(derivative_path(study.out, study.head.entities, output, space=label))
         whole, demeaned = (
