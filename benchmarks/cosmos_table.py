@@ -87,7 +87,7 @@ def cosmos_errors(study: Study, transforms: list[np.ndarray]) -> tuple[float, fl
 
 
 def map_rows(study: Study) -> list[str]:
-    """Errors of every map of the run against the truth of its orientation, all in one mask: where all maps are given."""
+    """Errors of the maps against the truth of their orientation, in one mask: where all of them are given."""
     methods = ("tkd", "l2", "cosmos")
     rows = [
         "| orientation | TKD | L2 | COSMOS, turned into it | COSMOS lower by |",
