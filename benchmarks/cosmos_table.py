@@ -87,29 +87,24 @@ def cosmos_errors(study: Study, transforms: list[np.ndarray]) -> tuple[float, fl
 
 
 def map_rows(study: Study) -> list[str]:
-    """Errors of the maps against the truth of their orientation, in one mask: where all of them are given."""
-    methods = ("tkd", "l2", "cosmos")
-    rows = [
-        "| orientation | TKD | L2 | COSMOS, turned into it | COSMOS lower by |",
-        "|---|---|---|---|---|",
-    ]
-    for i, series in enumerate(study.head.series):
-        maps = {method: study.found(i, method).data for method in methods}
-        mask = study.found(i, "localmask").mask & (maps["cosmos"] != 0)
-        truth = study.true(i, "truth").data
-        errors = {m: [float(metric(chi, truth, mask)) for metric in (nrmse, nrmse_demeaned)] for m, chi in maps.items()}
-        less = [1 - errors["cosmos"][k] / min(errors["tkd"][k], errors["l2"][k]) for k in (0, 1)]
-        cells = [f"{errors[m][0]:.1f} ({errors[m][1]:.1f})" for m in methods]
-        rows.append(f"| {series.name} | {' | '.join(cells)} | {100 * less[0]:.0f} % ({100 * less[1]:.0f} %) |")
+    """Errors of the maps of a run against the truth, each in its own mask, and for the reference all in one."""
+    rows = ["| map | orientation | mask | NRMSE | NRMSE, demeaned |", "|---|---|---|---|---|"]
+
+    def row(name: str, index: int, mask_name: str, chi: torch.Tensor, mask: torch.Tensor) -> None:
+        truth = study.true(index, "truth").data
+        errors = [f"{float(metric(chi, truth, mask)):.1f}" for metric in (nrmse, nrmse_demeaned)]
+        rows.append(f"| {name} | {study.head.series[index].name} | {mask_name} | {' | '.join(errors)} |")
+
     label = study.head.series[0].entities[study.head.orientation_entity]
-    mask = load(derivative_path(study.out, study.head.entities, "localmask", space=label)).mask
-    truth = study.true(0, "truth").data
+    common = load(derivative_path(study.out, study.head.entities, "localmask", space=label)).mask
+    for output in ("tkd", "l2"):
+        for i in range(len(study.head.series)):
+            row(output, i, "own", study.found(i, output).data, study.found(i, "localmask").mask)
+        row(output, 0, "COSMOS", study.found(0, output).data, common)
     for output in ("cosmoskspace", "cosmos"):
-        volume = load(derivative_path(study.out, study.head.entities, output, space=label))
-        whole, demeaned = (
-            float(metric(volume.data, study.true(0, "truth").data, mask)) for metric in (nrmse, nrmse_demeaned)
+        row(
+            output, 0, "COSMOS", load(derivative_path(study.out, study.head.entities, output, space=label)).data, common
         )
-        rows.append(f"| {output}, in the reference | | | {whole:.1f} ({demeaned:.1f}) | |")
     return rows
 
 

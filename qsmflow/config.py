@@ -234,7 +234,7 @@ class COSMOS(Settings):
 
     rim: float = setting(8.0, "nearer to the surface of its mask than this an orientation weighs less, mm", low=0)
     margin: float = setting(4.0, "how far outside the masks sources may lie, mm", low=0)
-    tolerance: float = setting(0.03, "relative residual at which the least-squares solver stops", low=0)
+    tolerance: float = setting(0.01, "relative residual at which the least-squares solver stops", low=0)
     max_iterations: int = setting(50, "most iterations of the least-squares solver", low=1)
 
 

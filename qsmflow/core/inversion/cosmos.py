@@ -97,7 +97,7 @@ def cosmos(
     *,
     rim: float = 8.0,
     margin: float = 4.0,
-    tolerance: float = 0.03,
+    tolerance: float = 0.01,
     max_iterations: int = 50,
 ) -> tuple[torch.Tensor, list[float]]:
     """COSMOS as masked, weighted least squares: ``min sum_i |W_i (D_i * chi - field_i)|^2``, chi near the mask.
