@@ -8,6 +8,7 @@ interfaces, the TOML files and the documentation are derived from these classes;
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ def _check(group: str, item: dataclasses.Field[Any], hint: Any, value: Any) -> N
     expected = plain.get(getattr(hint, "__name__", ""))
     if expected is not None and type(value) is not expected:
         raise ConfigError(f"{name}: expected {expected.__name__}, got {value!r}")
+    if isinstance(value, float) and math.isnan(value):
+        raise ConfigError(f"{name}: {value!r} is not a number")
     for one in value if isinstance(value, tuple) else (value,):
         if meta.get("choices") and one not in meta["choices"]:
             raise ConfigError(f"{name}: {one!r} is not one of {', '.join(meta['choices'])}")
@@ -198,9 +201,14 @@ class Unwrap(Settings):
 class VSharp(Settings):
     """Background removal by V-SHARP."""
 
-    max_radius: float = setting(12.0, "largest kernel radius, mm", low=0)
+    max_radius: float = setting(12.0, "largest kernel radius, mm", low=0, high=100)
     min_radius: float = setting(1.0, "smallest kernel radius, mm, at least one voxel; the mask is eroded by it", low=0)
     threshold: float = setting(0.05, "truncation of the deconvolution kernel", low=0, high=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_radius < self.min_radius:
+            raise ConfigError(f"VSharp.max_radius: {self.max_radius:g} is below min_radius, {self.min_radius:g}")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,16 +87,16 @@ def check_head(
     threads
         Files read at a time.
     """
-    problems: list[Problem] = []
+    problems: list[Problem] = [_problem(head, *item) for item in _check_field_strength(head)]
     for series in head.series:
-        found = list(_check_headers(series, is_single=len(head.series) == 1))
+        found = _first_of_each(_check_headers(series, is_single=len(head.series) == 1))
         problems += [_problem(head, series, *item) for item in found]
     if not voxels or any(problem.stops for problem in problems):
         return problems
     facts = (cache or FactsCache()).facts((path for series in head.series for path in _files(series)), threads)
     sidecars = Sidecars()
     for series in head.series:
-        found = list(_check_voxels(series, config, facts, sidecars))
+        found = _first_of_each(_check_voxels(series, config, facts, sidecars))
         problems += [_problem(head, series, *item) for item in found]
     return problems
 
@@ -115,6 +116,32 @@ def _files(series: Series) -> tuple[Path, ...]:
     return (*_images(series), *series.supplied.values())
 
 
+def _first_of_each(found: Iterable[_Found]) -> list[_Found]:
+    """One line for a fault that many files of a series share: the first file, and how many more there are."""
+    kept: dict[str, list[_Found]] = {}
+    for item in found:
+        kept.setdefault(item[0].field, []).append(item)
+    lines = []
+    for items in kept.values():
+        first, stops = items[0][0], any(stop for _, stop in items)
+        if len(items) > 1:
+            first = RefusalError(
+                first.file, first.field, f"{first.message} (and {len(items) - 1} more files)", first.mend
+            )
+        lines.append((first, stops))
+    return lines
+
+
+def _check_field_strength(head: Head) -> Iterator[tuple[Series, RefusalError, bool]]:
+    """One COSMOS needs one field strength, in which alone all local fields are those of one susceptibility."""
+    known = [series for series in head.series if series.field_strength is not None]
+    for series in known[1:]:
+        if series.field_strength != known[0].field_strength:
+            message = f"{series.field_strength:g} T, but {known[0].field_strength:g} T in {known[0].name}"
+            mend = "orientations of one head are of one scanner: name other scans by another entity"
+            yield series, RefusalError(_files(series)[0], "MagneticFieldStrength", message, mend), True
+
+
 # --- headers -----------------------------------------------------------------------------------------------------
 
 
@@ -132,7 +159,7 @@ def _check_headers(series: Series, *, is_single: bool) -> Iterator[_Found]:
             yield refusal, True
     if not headers:
         return
-    first, reference = next(iter(headers.items()))
+    first, reference = _usual(headers)
     if not reference.oriented and series.b0_dir is None:
         mend = "the third voxel axis is taken for B0; say B0_dir in the sidecar, or set the sform"
         yield RefusalError(first, "sform", "the header has no orientation", mend), False
@@ -142,6 +169,17 @@ def _check_headers(series: Series, *, is_single: bool) -> Iterator[_Found]:
             _check_echoes(path, header, series)
         except RefusalError as refusal:
             yield refusal, True
+
+
+def _usual(headers: dict[Path, Header]) -> tuple[Path, Header]:
+    """The first file on the grid that most files have: those that differ from it are the odd ones."""
+
+    def grid(header: Header) -> tuple[object, ...]:
+        return (*header.shape[:3], *np.round(header.affine, 3).ravel().tolist())
+
+    counts = Counter(grid(header) for header in headers.values())
+    usual = counts.most_common(1)[0][0]
+    return next(item for item in headers.items() if grid(item[1]) == usual)
 
 
 def _check_without_magnitude(series: Series, *, is_single: bool) -> Iterator[_Found]:
@@ -239,11 +277,18 @@ def _check_phase(paths: Sequence[Path], facts: Sequence[VoxelFacts], sidecars: S
     if len(set(units.values())) > 1:
         yield RefusalError(path, "Units", "not the same for all echoes", "store all echoes alike"), True
         return
+    for file, item in zip(paths, facts, strict=True):
+        if not item.low < item.high:
+            message, mend = f"every voxel is {item.low:g}", "this file holds no phase: give the wrapped one, in radians"
+            yield RefusalError(file, "phase range", message, mend), True
+            return
     low, high = min(item.low for item in facts), max(item.high for item in facts)
     try:
         phase_scaling(low, high, units[path])
     except ValueError as error:
         mend = 'give the wrapped phase in radians and say "Units": "rad" in the sidecar'
+        if units[path] == "rad":
+            mend = "bring the values to radians (degrees are a frequent cause), or correct Units"
         yield RefusalError(path, "phase range", str(error), mend), True
 
 

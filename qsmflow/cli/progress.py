@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import Any
+
+#: Seconds between two lines of progress where there is no terminal.
+_PLAIN_EVERY = 10.0
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -23,7 +27,9 @@ class Progress:
         self._verbose = verbose
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         console = Console(stderr=True)
-        self._bar = Bar(*columns, console=console, disable=not console.is_terminal)
+        self._terminal = console.is_terminal
+        self._bar = Bar(*columns, console=console, disable=not self._terminal)
+        self._done, self._count, self._said = 0, 0, time.monotonic()
         self._task = self._bar.add_task("nodes", total=None)
 
     def __enter__(self) -> Progress:
@@ -37,6 +43,7 @@ class Progress:
 
     def total(self, count: int) -> None:
         """Tell how many nodes there are."""
+        self._count = count
         self._bar.update(self._task, total=count)
 
     def __call__(self, node: str, event: str) -> None:
@@ -45,7 +52,11 @@ class Progress:
         if event == "start":
             self._bar.update(self._task, description=short[-50:])
         else:
+            self._done += 1
             self._bar.advance(self._task)
+        if not self._terminal and not self._verbose and time.monotonic() - self._said > _PLAIN_EVERY:
+            self._said = time.monotonic()
+            say(f"{self._done} of {self._count} nodes done")
         if self._verbose:
             say(f"{event:9s} {short}")
 

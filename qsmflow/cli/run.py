@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qsmflow import config
+from qsmflow.errors import InputError
 
 from .options import add_setting, given
 from .selection import add_selection_arguments, selection_from
@@ -34,7 +35,9 @@ def add_parser(subparsers: Any) -> None:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--nprocs", type=_positive, help="CPUs to use (default: all that this process may use)")
     machine.add_argument("--omp-nthreads", type=_positive, help="most threads of one node (default: nprocs)")
-    machine.add_argument("--mem", type=float, metavar="GB", help="memory to use (default: nine tenths of what is free)")
+    machine.add_argument(
+        "--mem", type=_gigabytes, metavar="GB", help="memory to use (default: nine tenths of what is free)"
+    )
     machine.add_argument(
         "--plugin", choices=["MultiProc", "Linear"], default="MultiProc", help="how nodes are executed"
     )
@@ -76,13 +79,17 @@ def run(args: argparse.Namespace) -> int:
     request = _request(args, participant)
     if args.reports_only:
         return _reports_only(request)
+    plan = participant.make_plan(request)
+    # with nothing left to run, the last refusal is the error of the whole run and is told as such
+    told = plan.problems if plan.heads else plan.problems[:-1]
+    for problem in told:
+        say(f"sub-{problem.subject}: {'left out: ' if problem.stops else ''}{problem}", error=problem.stops)
+    if not plan.heads:
+        raise InputError(str(plan.problems[-1]) if plan.problems else f"{request.bids_dir}: no series to process")
     if not args.skip_bids_validation:
         from qsmflow.bids.validator import run_validator
 
         say(run_validator(request.bids_dir))
-    plan = participant.make_plan(request)
-    for problem in plan.problems:
-        say(f"sub-{problem.subject}: {'left out: ' if problem.stops else ''}{problem}", error=problem.stops)
     if args.dry_run or args.boilerplate_only or args.write_graph:
         workflow = participant.build(request, plan)
         if args.write_graph:
@@ -113,7 +120,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _reports_only(request: Any) -> int:
-    from qsmflow.errors import InputError
     from qsmflow.reports.record import latest_record
     from qsmflow.reports.subject import write_subject_report
 
@@ -166,6 +172,13 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
         filters=selection.filters,
         command=shlex.join(["qsmflow", *sys.argv[1:]]),
     )
+
+
+def _gigabytes(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no amount of memory in GB")
+    return value
 
 
 def _positive(text: str) -> int:

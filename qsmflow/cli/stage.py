@@ -13,7 +13,6 @@ def add_parser(subparsers: Any) -> None:
         "stage",
         help="one stage on files",
         description="Run one stage on files. 'qsmflow stage' lists the stages, 'qsmflow stage NAME --help' its inputs.",
-        add_help=False,
     )
     parser.add_argument("name", nargs="?", metavar="NAME")
     parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...")
@@ -26,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from qsmflow.interfaces.stages import stages
 
     known = stages()
-    if args.name in (None, "-h", "--help"):
+    if args.name is None:
         for name, interface in known.items():
             print(f"{name:20s} {(interface.__doc__ or '').splitlines()[0]}")
         return 0

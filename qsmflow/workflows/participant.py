@@ -84,7 +84,8 @@ def make_plan(request: Request) -> Plan:
         problems += own
         if not any(problem.stops for problem in own):
             heads.append(head)
-    cache.save()
+    if heads:
+        cache.save()
     broken = {problem.subject for problem in problems if problem.stops and not problem.series}
     usable = tuple(head for head in heads if head.entities["sub"] not in broken)
     return Plan(usable, tuple(problems))

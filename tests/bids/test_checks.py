@@ -354,3 +354,27 @@ def test_real_siemens_phantom(tmp_path, shared_data):
                 source = shared_data / "fieldmap_phantom" / f"sub-fieldmap_{stem}{echo}.{extension}"
                 (anat / f"sub-01_echo-{echo}_part-{part}_MEGRE.{extension}").symlink_to(source.resolve())
     assert check(root) == []
+
+
+def test_one_empty_phase_among_good_ones_is_named(tmp_path: Path) -> None:
+    bids = make_bids(tmp_path / "bids")
+    empty = bids / "sub-01" / "anat" / "sub-01_echo-2_part-phase_MEGRE.nii.gz"
+    edit_image(empty, lambda data: data * 0)
+    (problem,) = check_head(discover(bids).heads[0], Config())
+    assert problem.file == empty and problem.stops and "every voxel is 0" in problem.message
+
+
+def test_orientations_of_two_scanners_are_refused(tmp_path: Path) -> None:
+    bids = make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
+    for image in (bids / "sub-01" / "anat").glob("*acq-ori2*.nii.gz"):
+        edit_sidecar(image, MagneticFieldStrength=7)
+    (problem,) = [p for p in check_head(discover(bids).heads[0], Config()) if p.stops]
+    assert problem.field == "MagneticFieldStrength" and "7 T, but 3 T" in problem.message
+
+
+def test_the_odd_file_is_blamed_and_told_once(tmp_path: Path) -> None:
+    bids = make_bids(tmp_path / "bids")
+    odd = bids / "sub-01" / "anat" / "sub-01_echo-1_part-mag_MEGRE.nii.gz"
+    edit_image(odd, lambda data: data[:-1])
+    (problem,) = check_head(discover(bids).heads[0], Config())
+    assert problem.file == odd and problem.field == "shape"
