@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +15,7 @@ from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.voxels import FactsCache, voxel_facts
 from qsmflow.config import Config, ScalePhase
 from qsmflow.errors import InputError
-from tests.builders import SHAPE, add_derivative, edit_image, make_bids, save_image
+from tests.builders import SHAPE, add_derivative, edit_image, edit_sidecar, make_bids, save_image
 
 PHASE = "sub-01_echo-1_part-phase_MEGRE.nii.gz"
 MAGNITUDE = "sub-01_echo-2_part-mag_MEGRE.nii.gz"
