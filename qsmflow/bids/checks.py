@@ -279,7 +279,10 @@ def _check_phase(paths: Sequence[Path], facts: Sequence[VoxelFacts], sidecars: S
         return
     for file, item in zip(paths, facts, strict=True):
         if not item.low < item.high:
-            message, mend = f"every voxel is {item.low + 0.0:g}", "this file holds no phase: give the wrapped one, in radians"
+            message, mend = (
+                f"every voxel is {item.low + 0.0:g}",
+                "this file holds no phase: give the wrapped one, in radians",
+            )
             yield RefusalError(file, "phase range", message, mend), True
             return
     low, high = min(item.low for item in facts), max(item.high for item in facts)

@@ -19,7 +19,7 @@ def test_orientations_make_one_head(tmp_path: Path) -> None:
     assert [one.label for one in head.series] == ["ori1", "ori2", "ori3"]
     assert set(head.shared) == {"cosmos", "cosmoskspace"}
     assert set(head.transforms) == {"ori2", "ori3"}
-    assert set(head.series[0].moved) == set() and set(head.series[1].moved) == {"magnitude", "local"}
+    assert set(head.series[0].moved) == set() and set(head.series[1].moved) == {"registered", "local"}
 
 
 def test_any_entity_may_tell_orientations_apart(tmp_path: Path) -> None:
