@@ -96,7 +96,7 @@ def test_toml_comes_back() -> None:
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ({"tkd": {"treshold": 0.1}}, "treshold"),
+        ({"tkd": {"limit": 0.1}}, "limit"),
         ({"tkd": {"threshold": 5.0}}, "above"),
         ({"unwrap": {"method": "magic"}}, "magic"),
         ({"tkd": 3}, "table"),
