@@ -201,9 +201,15 @@ class Unwrap(Settings):
 class VSharp(Settings):
     """Background removal by V-SHARP."""
 
-    max_radius: float = setting(12.0, "largest kernel radius, mm", low=0, high=100)
-    min_radius: float = setting(1.0, "smallest kernel radius, mm, at least one voxel; the mask is eroded by it", low=0)
-    threshold: float = setting(0.05, "truncation of the deconvolution kernel", low=0, high=1)
+    max_radius: float = setting(12.0, "largest sphere, mm", low=0, high=100)
+    min_radius: float = setting(1.0, "smallest sphere, mm, at least one voxel; the mask is eroded by it", low=0)
+    deconvolution: str = setting(
+        "fit",
+        "fit: sources in the mask, under the sphere of each voxel; inverse: the largest sphere's, as published",
+        choices=("fit", "inverse"),
+    )
+    iterations: int = setting(10, "iterations of the fit", low=1)
+    threshold: float = setting(0.05, "truncation of the inverse", low=0, high=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -240,7 +246,6 @@ class Registration(Settings):
 class COSMOS(Settings):
     """Susceptibility from several orientations."""
 
-    rim: float = setting(8.0, "nearer to the surface of its mask than this an orientation weighs less, mm", low=0)
     margin: float = setting(4.0, "how far outside the masks sources may lie, mm", low=0)
     tolerance: float = setting(0.01, "relative residual at which the least-squares solver stops", low=0)
     max_iterations: int = setting(50, "most iterations of the least-squares solver", low=1)

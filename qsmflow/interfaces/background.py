@@ -11,12 +11,13 @@ from qsmflow import config
 from qsmflow.core.background import vsharp
 from qsmflow.engines.resources import Resources
 
-from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
+from .base import StageInterface, StageOutputSpec, with_settings
+from .direction import DirectedInputSpec, direction, rounded
 from .volume import load, save
 
 
 @with_settings(config.VSharp)
-class VSHARPInputSpec(StageInputSpec):
+class VSHARPInputSpec(DirectedInputSpec):
     """Inputs of `VSHARP`."""
 
     in_file = File(exists=True, mandatory=True, desc="total field, ppm")
@@ -35,14 +36,20 @@ class VSHARP(StageInterface):
 
     stage = "vsharp"
     method = "V-SHARP"
-    resources = Resources(volumes=20, cpus=2)
+    resources = Resources(volumes=20, cpus=2, minutes=2)
     input_spec = VSHARPInputSpec
     output_spec = VSHARPOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
-        local, eroded = vsharp(volume.data, mask, volume.voxel_size, **self.settings(config.VSharp))
+        b0_dir = direction(self.inputs, volume)
+        local, eroded = vsharp(volume.data, mask, volume.voxel_size, b0_dir, **self.settings(config.VSharp))
         self._results["out_file"] = save(volume.with_data(local), cwd / "local.nii")
         self._results["out_mask"] = save(volume.with_data(eroded), cwd / "mask.nii")
         before, after = int(mask.sum()), int(eroded.sum())
-        return {"MaskVoxelsBefore": before, "MaskVoxels": after, "ShareEroded": round(1 - after / before, 4)}
+        return {
+            "B0Direction": rounded(b0_dir),
+            "MaskVoxelsBefore": before,
+            "MaskVoxels": after,
+            "ShareEroded": round(1 - after / before, 4),
+        }

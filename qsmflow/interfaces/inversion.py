@@ -6,27 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from nipype.interfaces.base import File, isdefined, traits
+from nipype.interfaces.base import File
 
 from qsmflow import config
-from qsmflow.core.geometry import b0_direction
 from qsmflow.core.inversion import l2, tkd
 from qsmflow.engines.resources import Resources
 
-from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
+from .base import StageInterface, StageOutputSpec, with_settings
+from .direction import DirectedInputSpec, Direction, direction, rounded
 from .volume import Volume, load, save
 
 
-class _InversionInputSpec(StageInputSpec):
+class _InversionInputSpec(DirectedInputSpec):
     in_file = File(exists=True, mandatory=True, desc="local field, ppm")
     mask = File(exists=True, mandatory=True, desc="where the local field is valid")
-    b0_dir = traits.Tuple(
-        traits.Float(),
-        traits.Float(),
-        traits.Float(),
-        parameter=True,
-        desc="B0 in voxel axes; by default from the affine",
-    )
 
 
 class InversionOutputSpec(StageOutputSpec):
@@ -40,16 +33,16 @@ class _Inversion(StageInterface):
 
     output_spec = InversionOutputSpec
 
-    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]) -> torch.Tensor:
+    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: Direction) -> torch.Tensor:
         """Susceptibility, ppm."""
         raise NotImplementedError
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
-        b0_dir = self.inputs.b0_dir if isdefined(self.inputs.b0_dir) else b0_direction(volume.affine)
+        b0_dir = direction(self.inputs, volume)
         chi = self._invert(volume, mask, b0_dir)
         self._results["out_file"] = save(volume.with_data(chi), cwd / f"{self.stage}.nii")
-        return {"B0Direction": [round(b, 6) for b in b0_dir]}
+        return {"B0Direction": rounded(b0_dir)}
 
 
 @with_settings(config.TKD)
@@ -62,10 +55,10 @@ class TKD(_Inversion):
 
     stage = "tkd"
     method = "truncated k-space division"
-    resources = Resources(volumes=9, cpus=2)
+    resources = Resources(volumes=28, cpus=2)
     input_spec = TKDInputSpec
 
-    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]) -> torch.Tensor:
+    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: Direction) -> torch.Tensor:
         return tkd(volume.data, mask, volume.voxel_size, b0_dir, **self.settings(config.TKD))
 
 
@@ -79,8 +72,8 @@ class L2(_Inversion):
 
     stage = "l2"
     method = "closed-form L2-regularised inversion"
-    resources = Resources(volumes=9, cpus=2)
+    resources = Resources(volumes=28, cpus=2)
     input_spec = L2InputSpec
 
-    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: tuple[float, float, float]) -> torch.Tensor:
+    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: Direction) -> torch.Tensor:
         return l2(volume.data, mask, volume.voxel_size, b0_dir, **self.settings(config.L2))

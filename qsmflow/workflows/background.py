@@ -11,7 +11,12 @@ from .nodes import Budget, Destination, fields_node, keep, stage_node
 
 
 def init_background_wf(
-    *, vsharp: VSharp, budget: Budget, destination: Destination, name: str = "background"
+    *,
+    vsharp: VSharp,
+    b0_dir: tuple[float, float, float],
+    budget: Budget,
+    destination: Destination,
+    name: str = "background",
 ) -> Workflow:
     """Remove the background field by V-SHARP.
 
@@ -19,6 +24,8 @@ def init_background_wf(
     ----------
     vsharp
         Settings of V-SHARP.
+    b0_dir
+        Direction of B0 in voxel axes.
 
     Inputs
     ------
@@ -29,13 +36,17 @@ def init_background_wf(
     local, mask
     """
     workflow = Workflow(name=name)
+    how = {
+        "fit": "the local field deconvolved by a fit of sources inside the mask [@ssqsm]",
+        "inverse": f"deconvolved with the largest sphere, truncated at {vsharp.threshold:g}",
+    }[vsharp.deconvolution]
     workflow.__desc__ = (
         f"The background field was removed by V-SHARP [@sharp; @vsharp] with radii from {vsharp.max_radius:g} to "
-        f"{vsharp.min_radius:g} mm. "
+        f"{vsharp.min_radius:g} mm, {how}. "
     )
     inputnode = fields_node(["total", "mask"], "inputnode")
     outputnode = fields_node(["local", "mask"], "outputnode")
-    removal = stage_node(VSHARP(**vars(vsharp)), "vsharp", budget)
+    removal = stage_node(VSHARP(b0_dir=b0_dir, **vars(vsharp)), "vsharp", budget)
     workflow.connect(
         [
             (inputnode, removal, [("total", "in_file"), ("mask", "mask")]),

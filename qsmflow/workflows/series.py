@@ -75,7 +75,9 @@ def init_series_wf(
         local = _supplied(workflow, series, "local", budget, destination)
         source, local_field, mask_source, mask_field = local, "out_file", masking, "outputnode.mask"
     else:
-        background = init_background_wf(vsharp=settings.vsharp, budget=budget, destination=destination)
+        background = init_background_wf(
+            vsharp=settings.vsharp, b0_dir=b0_dir, budget=budget, destination=destination
+        )
         if "total" in series.supplied:
             total = _supplied(workflow, series, "total", budget, destination)
             workflow.connect([(total, background, [("out_file", "inputnode.total")])])

@@ -16,6 +16,7 @@ CITED_NOW = {
         "sharp",
         "vsharp",
         "vsharp2011",
+        "ssqsm",
         "tkd",
         "l2",
         "kressler",

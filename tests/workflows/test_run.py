@@ -255,7 +255,8 @@ def test_refused_before_compute(
 def test_oblique_anisotropic_is_the_same_head(tmp_path: Path) -> None:
     """A phantom known at any point, sampled straight and on an oblique anisotropic grid, gives one map.
 
-    The inversions are periodic over the grid, so the field of view leaves the head its own size of room.
+    The field of view is tight. What remains is how the two grids sample the cone where the dipole is zero: a fifth of
+    it is interpolation, and it falls to a half with three times the grid.
     """
     from qsmflow.core.dipole import forward_field
     from qsmflow.core.geometry import b0_direction
@@ -272,24 +273,24 @@ def test_oblique_anisotropic_is_the_same_head(tmp_path: Path) -> None:
         return chi, points.norm(dim=-1) < 30
 
     straight = np.diag([1.5, 1.5, 1.5, 1.0])
-    straight[:3, 3] = -0.75 * 95
+    straight[:3, 3] = -0.75 * 47
     angle = np.radians(30)
     turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
     oblique = np.eye(4)
     oblique[:3, :3] = turn @ np.diag([1.0, 1.0, 2.0])
-    shape = (144, 144, 72)
+    shape = (72, 72, 36)
     oblique[:3, 3] = -oblique[:3, :3] @ (np.array(shape) - 1) / 2
     maps = {}
-    for name, affine, size in (("straight", straight, (96, 96, 96)), ("oblique", oblique, shape)):
+    for name, affine, size in (("straight", straight, (48, 48, 48)), ("oblique", oblique, shape)):
         chi, mask = sampled(affine, size)
         voxel_size = np.linalg.norm(affine[:3, :3], axis=0).tolist()
         b0_dir = b0_direction(affine)
         maps[name] = l2(forward_field(chi, voxel_size, b0_dir), mask, voxel_size, b0_dir)
-    back = resample(maps["oblique"], oblique, np.eye(4), straight, (96, 96, 96))
-    chi, mask = sampled(straight, (96, 96, 96))
+    back = resample(maps["oblique"], oblique, np.eye(4), straight, (48, 48, 48))
+    chi, mask = sampled(straight, (48, 48, 48))
     inner = mask & (back != 0)
     error = float((back - maps["straight"])[inner].norm() / chi[inner].norm())
-    assert error < 0.08, error
+    assert error < 0.1, error
 
 
 def test_compressed_derivatives_carry_no_time(done: tuple[Path, Path]) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ..box import Box
 from ..dipole import dipole_kernel
-from ..grid import as_size, crop_to, fast_shape, irfft, pad_to, rfft
-from ..mask.morphology import depth, distance_to
+from ..mask.morphology import distance_to
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,18 @@ def cosmos_kspace(
     Liu et al., Magn Reson Med 2009.
     """
     _check(fields, b0_dirs)
-    shape = as_size(fields.shape)
-    padded = fast_shape(shape)
+    box = Box.around(mask)
+    inside = box.cut(mask)
     numerator: torch.Tensor | None = None
     power = torch.zeros(())
     for field, b0_dir in zip(fields, b0_dirs, strict=True):
-        kernel = dipole_kernel(padded, voxel_size, b0_dir, device=fields.device)
-        term = rfft(pad_to(field * mask, padded)) * kernel
+        kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=fields.device)
+        term = box.spectrum(box.cut(field) * inside) * kernel
         numerator = term if numerator is None else numerator.add_(term)
         power = power + kernel.square()
     assert numerator is not None
-    return crop_to(irfft(numerator / power.clamp_min(len(fields) * floor**2), padded), shape) * mask
+    chi = box.content(numerator / power.clamp_min(len(fields) * floor**2))
+    return box.put(chi * inside, mask.shape)
 
 
 def cosmos(
@@ -95,7 +96,6 @@ def cosmos(
     voxel_size: Sequence[float],
     b0_dirs: Sequence[Sequence[float]],
     *,
-    rim: float = 8.0,
     margin: float = 4.0,
     tolerance: float = 0.01,
     max_iterations: int = 50,
@@ -115,9 +115,6 @@ def cosmos(
         up to a factor.
     voxel_size, b0_dirs
         As in `cosmos_kspace`.
-    rim
-        mm; nearer to the surface of its mask than this an orientation weighs less, in proportion down to a tenth,
-        because background removal errs most there. 0: not.
     margin
         mm; sources may lie up to this far outside the union of the masks, as those in the eroded rim of a brain do.
     tolerance
@@ -146,29 +143,26 @@ def cosmos(
     if not bool(mask.any()):
         raise ValueError("all weights are zero")
     support = distance_to(mask, voxel_size) <= margin
-    shape = as_size(fields.shape)
-    padded = fast_shape(shape)
-    kernels = [dipole_kernel(padded, voxel_size, b, device=fields.device) for b in b0_dirs]
-    if rim > 0:
-        weights = weights * torch.stack([(depth(w > 0, voxel_size) / rim).clamp(0.1, 1.0) for w in weights])
-    power = weights.square()
-    power = power / power.sum(0)[mask].mean()
+    # An eighth of room is enough: what little wraps around is not of a form that any susceptibility here could make.
+    box = Box.around(support, [n // 8 for n in Box.around(support).size])
+    support = box.cut(support)
+    kernels = [dipole_kernel(box.padded, voxel_size, b, device=fields.device) for b in b0_dirs]
+    power = box.cut(weights).square()
+    power = power / power.sum(0)[box.cut(mask)].mean()
 
     def adjoint(images: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
-        spectra = (kernel * rfft(pad_to(image, padded)) for kernel, image in zip(kernels, images, strict=True))
+        spectra = (kernel * box.spectrum(image) for kernel, image in zip(kernels, images, strict=True))
         total = next(spectra)
         for spectrum in spectra:
             total = total.add_(spectrum)
-        return crop_to(irfft(total, padded), shape) * support
+        return box.content(total) * support
 
     def normal(chi: torch.Tensor) -> torch.Tensor:
-        spectrum = rfft(pad_to(chi, padded))
-        return adjoint(
-            [w * crop_to(irfft(spectrum * kernel, padded), shape) for kernel, w in zip(kernels, power, strict=True)]
-        )
+        spectrum = box.spectrum(chi)
+        return adjoint([w * box.content(spectrum * kernel) for kernel, w in zip(kernels, power, strict=True)])
 
-    chi = torch.zeros_like(fields[0])
-    residual = adjoint(power * fields)
+    residual = adjoint(power * box.cut(fields))
+    chi = torch.zeros_like(residual)
     direction = residual.clone()
     energy = start = float(residual.square().sum())
     history: list[float] = []
@@ -180,7 +174,7 @@ def cosmos(
         energy, previous = float(residual.square().sum()), energy
         direction = residual + (energy / previous) * direction
         history.append((energy / start) ** 0.5)
-    return chi, history
+    return box.put(chi, mask.shape), history
 
 
 def _check(fields: torch.Tensor, b0_dirs: Sequence[Sequence[float]]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
+from ..box import Box
 from ..dipole import dipole_kernel
-from ..grid import as_size, crop_to, fast_shape, frequencies, irfft, pad_to, rfft
+from ..grid import frequencies
 
 
 def l2(
@@ -36,12 +37,13 @@ def l2(
     Returns
     -------
     torch.Tensor
-        Susceptibility, ppm, (..., X, Y, Z); zero outside the mask.
+        Susceptibility, ppm, (..., X, Y, Z); zero outside the mask. Divided on a grid twice the box around
+        the mask, which takes 4 volumes of that size.
 
     Raises
     ------
     ValueError
-        `weight` is not positive.
+        `weight` is not positive, or the mask is empty.
 
     References
     ----------
@@ -49,13 +51,13 @@ def l2(
     """
     if not weight > 0:
         raise ValueError(f"weight must be above 0, got {weight}")
-    shape = as_size(field.shape)
-    padded = fast_shape(shape)
-    kernel = dipole_kernel(padded, voxel_size, b0_dir, device=field.device)
+    box = Box.around(mask)
+    kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
     gradient = torch.zeros_like(kernel)
-    for k, size in zip(frequencies(padded, voxel_size, field.device), voxel_size, strict=True):
+    for k, size in zip(frequencies(box.padded, voxel_size, field.device), voxel_size, strict=True):
         gradient = gradient + (2.0 / float(size) * torch.sin(torch.pi * k * float(size))) ** 2
     denominator = kernel.square() + weight * gradient
     denominator[0, 0, 0] = 1.0
-    chi = crop_to(irfft(rfft(pad_to(field * mask, padded)) * (kernel / denominator), padded), shape)
-    return chi * mask
+    inside = box.cut(mask)
+    chi = box.content(box.spectrum(box.cut(field) * inside) * (kernel / denominator))
+    return box.put(chi * inside, mask.shape)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ..box import Box
 from ..dipole import dipole_kernel
-from ..grid import as_size, crop_to, fast_shape, irfft, pad_to, rfft
 
 
 def tkd(
@@ -38,12 +38,13 @@ def tkd(
     Returns
     -------
     torch.Tensor
-        Susceptibility, ppm, (..., X, Y, Z); zero outside the mask, of mean zero over the grid.
+        Susceptibility, ppm, (..., X, Y, Z); zero outside the mask. Divided on a grid twice the box around
+        the mask, which takes 3 volumes of that size, and of mean zero there.
 
     Raises
     ------
     ValueError
-        `threshold` is not positive.
+        `threshold` is not positive, or the mask is empty.
 
     References
     ----------
@@ -51,12 +52,12 @@ def tkd(
     """
     if not threshold > 0:
         raise ValueError(f"threshold must be above 0, got {threshold}")
-    shape = as_size(field.shape)
-    padded = fast_shape(shape)
-    kernel = dipole_kernel(padded, voxel_size, b0_dir, device=field.device)
+    box = Box.around(mask)
+    kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
     sign = torch.where(kernel < 0, -1.0, 1.0)
     inverse = sign / kernel.abs().clamp_min(threshold)
     inverse /= (inverse * kernel).mean()
     inverse[0, 0, 0] = 0.0
-    chi = crop_to(irfft(rfft(pad_to(field * mask, padded)) * inverse, padded), shape)
-    return chi * mask
+    inside = box.cut(mask)
+    chi = box.content(box.spectrum(box.cut(field) * inside) * inverse)
+    return box.put(chi * inside, mask.shape)

@@ -35,6 +35,20 @@ def depth(mask: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
     return inside.clamp_min(0.0)
 
 
+def neighboured(mask: torch.Tensor) -> torch.Tensor:
+    """The voxels of `mask`, bool, (X, Y, Z), whose six neighbours are in it too; beyond the grid nothing is."""
+    framed = torch.nn.functional.pad(mask, (1, 1, 1, 1, 1, 1))
+    kept = mask.clone()
+    for axis in range(3):
+        for start in (0, 2):
+            shifted = framed.narrow(axis, start, mask.shape[axis])
+            for other in range(3):
+                if other != axis:
+                    shifted = shifted.narrow(other, 1, mask.shape[other])
+            kept &= shifted
+    return kept
+
+
 def distance_to(mask: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
     """Distance of each voxel centre to the nearest voxel centre of `mask`, mm, (X, Y, Z); zero inside."""
     from scipy.ndimage import distance_transform_edt

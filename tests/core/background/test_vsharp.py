@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from qsmflow.core.background import vsharp
-from qsmflow.core.background.vsharp import sphere_spectrum
+from qsmflow.core.background.spheres import sphere_spectrum
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.grid import rfft
 from qsmflow.core.mask.morphology import depth
@@ -15,30 +15,37 @@ from qsmflow.phantom.analytic import coordinates, sphere_field
 OBLIQUE = (0.3, -0.4, 0.8)
 
 
-@pytest.mark.parametrize(("voxel_size", "b0_dir"), [((1.0, 1.0, 1.0), (0, 0, 1)), ((1.0, 1.0, 2.0), OBLIQUE)])
+@pytest.mark.parametrize("deconvolution", ["fit", "inverse"])
+@pytest.mark.parametrize(
+    ("voxel_size", "b0_dir"),
+    [((1.0, 1.0, 1.0), (0, 0, 1)), ((1.0, 1.0, 2.0), OBLIQUE), ((1.0, 1.0, 3.0), OBLIQUE)],
+)
 def test_field_from_outside_is_removed(
-    voxel_size: tuple[float, float, float], b0_dir: tuple[float, float, float]
+    voxel_size: tuple[float, float, float], b0_dir: tuple[float, float, float], deconvolution: str
 ) -> None:
-    points = coordinates((64, 64, 32 if voxel_size[2] == 2 else 64), voxel_size)
+    points = coordinates([round(64 / d) for d in voxel_size], voxel_size)
     mask = points.norm(dim=-1) < 24
     field = sphere_field(points, (30.0, 0.0, 8.0), 4.0, 9.0, b0_dir) + sphere_field(
         points, (0.0, -20.0, 28.0), 6.0, 9.0, b0_dir
     )
-    local, eroded = vsharp(field + 0.3, mask, voxel_size)
+    local, eroded = vsharp(field + 0.3, mask, voxel_size, b0_dir, deconvolution=deconvolution)
     assert bool((mask | ~eroded).all()) and not bool(local[~eroded].any())
     assert float(local[eroded].norm() / field[eroded].norm()) < 0.01
 
 
-def test_field_from_inside_stays() -> None:
+@pytest.mark.parametrize(("deconvolution", "deep_limit", "limit"), [("fit", 0.03, 0.2), ("inverse", 0.12, 0.5)])
+def test_field_from_inside_stays(deconvolution: str, deep_limit: float, limit: float) -> None:
+    """Everywhere with the fit; with the inverse of the largest sphere, far from the surface only."""
     voxel_size = (1.0, 1.0, 1.0)
     points = coordinates((64, 64, 64), voxel_size)
     mask = points.norm(dim=-1) < 26
     chi = torch.exp(-(((points - torch.tensor([3.0, -2.0, 0.0])).norm(dim=-1) / 4) ** 2))
     truth = forward_field(chi, voxel_size)
     background = sphere_field(points, (30.0, 0.0, 8.0), 4.0, 9.0, (0, 0, 1))
-    local, _ = vsharp(truth + background, mask, voxel_size)
-    deep = points.norm(dim=-1) < 14
-    assert float((local - truth)[deep].norm() / truth[deep].norm()) < 0.12
+    local, eroded = vsharp(truth + background, mask, voxel_size, deconvolution=deconvolution)
+    for where, most in ((points.norm(dim=-1) < 14, deep_limit), (eroded, limit)):
+        error = float((local - truth)[where].norm() / truth[where].norm())
+        assert error < most, error
 
 
 def test_erosion_is_the_smallest_radius() -> None:
@@ -55,7 +62,19 @@ def test_sphere_spectrum_is_the_transform_of_a_mean() -> None:
     back = torch.fft.irfftn(rfft(constant) * spectrum, s=(32, 30, 24))
     assert torch.allclose(back, constant, atol=1e-4)
     kernel = torch.fft.irfftn(spectrum, s=(32, 30, 24))
-    assert float(kernel.min()) > -1e-6 and int((kernel > 1e-7).sum()) < 250
+    assert int((kernel.abs() > 1e-7).sum()) < 250
+    across = [
+        (torch.fft.fftfreq(n, 1.0 / n) * d) ** 2 * kernel.sum([b for b in range(3) if b != a])
+        for a, (n, d) in enumerate(((32, 1.0), (30, 1.0), (24, 2.0)))
+    ]
+    moments = [float(a.sum()) for a in across]
+    assert moments == pytest.approx([moments[0]] * 3, rel=1e-3), "x^2 - y^2 and the like must have mean zero"
+    assert 0.8 * 16 / 5 < moments[0] < 1.5 * 16 / 5
+
+
+def test_isotropic_sphere_weighs_nothing_negatively() -> None:
+    kernel = torch.fft.irfftn(sphere_spectrum((32, 32, 32), 3.0, (1.0, 1.0, 1.0)), s=(32, 32, 32))
+    assert float(kernel.min()) > -1e-6
 
 
 def test_refusals() -> None:
@@ -68,3 +87,5 @@ def test_refusals() -> None:
         vsharp(field, thin, (1, 1, 1), min_radius=2.0)
     with pytest.raises(ValueError, match="below"):
         vsharp(field, ~thin, (1, 1, 1), min_radius=5.0, max_radius=2.0)
+    with pytest.raises(ValueError, match="deconvolution"):
+        vsharp(field, ~thin, (1, 1, 1), deconvolution="magic")

@@ -1,0 +1,74 @@
+"""The box around a mask, and the FFT grid on which filters of its content do not wrap around."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .grid import Size, as_size, crop_to, fast_shape, irfft, pad_to, rfft
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a mask lies in its volume, and the grid to transform that part of the volume on.
+
+    Attributes
+    ----------
+    where
+        Slices of the box.
+    size
+        Voxels of the box.
+    padded
+        Voxels of the grid, at least `size`.
+    """
+
+    where: tuple[slice, slice, slice]
+    size: Size
+    padded: Size
+
+    @classmethod
+    def around(cls, mask: torch.Tensor, room: Sequence[int] | None = None) -> Box:
+        """The smallest box that holds every voxel of `mask`, bool, (X, Y, Z).
+
+        Parameters
+        ----------
+        mask
+            bool, (X, Y, Z).
+        room
+            Voxels that the grid must have beyond the box on each axis. None: as many as the box, with which the dipole
+            fields of the periodic images change an inversion by no more than interpolation does.
+
+        Raises
+        ------
+        ValueError
+            The mask is empty.
+        """
+        if not bool(mask.any()):
+            raise ValueError("the mask is empty")
+        where = []
+        for axis in range(3):
+            held = mask.any(dim=[a for a in range(3) if a != axis]).nonzero()
+            where.append(slice(int(held[0]), int(held[-1]) + 1))
+        size = as_size([s.stop - s.start for s in where])
+        padded = fast_shape([n + r for n, r in zip(size, size if room is None else room, strict=True)])
+        return cls((where[0], where[1], where[2]), size, padded)
+
+    def cut(self, volume: torch.Tensor) -> torch.Tensor:
+        """The content of the box, (..., X, Y, Z), a view."""
+        return volume[(..., *self.where)]
+
+    def put(self, content: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+        """A volume of `shape`, zero but for the content of the box."""
+        volume = content.new_zeros((*content.shape[:-3], *as_size(shape)))
+        volume[(..., *self.where)] = content
+        return volume
+
+    def spectrum(self, content: torch.Tensor) -> torch.Tensor:
+        """Half spectrum of the content of the box on the padded grid."""
+        return rfft(pad_to(content, self.padded))
+
+    def content(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Undo `spectrum`."""
+        return crop_to(irfft(spectrum, self.padded), self.size)
