@@ -52,11 +52,11 @@ class Settings:
             if isinstance(value, list):
                 value = tuple(value)
                 object.__setattr__(self, item.name, value)
-            _check(type(self).__name__, item, hints[item.name], value)
+            _check(item, hints[item.name], value)
 
 
-def _check(group: str, item: dataclasses.Field[Any], hint: Any, value: Any) -> None:
-    name, meta = f"{group}.{item.name}", item.metadata
+def _check(item: dataclasses.Field[Any], hint: Any, value: Any) -> None:
+    name, meta = item.name, item.metadata
     plain = {"bool": bool, "int": int, "float": float, "str": str}
     expected = plain.get(getattr(hint, "__name__", ""))
     if expected is not None and type(value) is not expected:
@@ -76,6 +76,8 @@ def read_table(path: Path) -> dict[str, Any]:
     """Read a TOML file as a nested dict."""
     try:
         return tomllib.loads(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a readable TOML file ({error})") from error
 
@@ -112,12 +114,15 @@ def from_table(settings: type[S], table: dict[str, Any]) -> S:
     values = {}
     for name, value in table.items():
         if name not in known:
-            raise ConfigError(f"{name}: no such setting in [{settings.__name__}]; known: {', '.join(sorted(known))}")
+            raise ConfigError(f"{name}: no such setting; known: {', '.join(sorted(known))}")
         hint = hints[name]
         if isinstance(hint, type) and issubclass(hint, Settings):
             if not isinstance(value, dict):
                 raise ConfigError(f"{name}: expected a table")
-            value = from_table(hint, value)
+            try:
+                value = from_table(hint, value)
+            except ConfigError as error:
+                raise ConfigError(f"{name}.{error}") from error
         values[name] = value
     return settings(**values)
 
@@ -214,7 +219,7 @@ class VSharp(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.max_radius < self.min_radius:
-            raise ConfigError(f"VSharp.max_radius: {self.max_radius:g} is below min_radius, {self.min_radius:g}")
+            raise ConfigError(f"max_radius: {self.max_radius:g} is below min_radius, {self.min_radius:g}")
 
 
 @dataclass(frozen=True)

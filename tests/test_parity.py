@@ -11,6 +11,7 @@ import pytest
 
 from qsmflow import config
 from qsmflow.cli import run as run_verb
+from qsmflow.cli import validate as validate_verb
 from qsmflow.cli.options import given
 from qsmflow.cli.stage import stage_parser
 from qsmflow.core.background import vsharp
@@ -73,17 +74,19 @@ def test_stage_parser_has_every_input(name: str) -> None:
     assert interface.__doc__ and interface.method and interface.resources
 
 
-def test_run_has_a_flag_for_every_setting() -> None:
+@pytest.mark.parametrize("words", [["run", "in", "out", "participant"], ["validate", "in"]])
+def test_run_and_validate_have_a_flag_for_every_setting(words: list[str]) -> None:
     parser = argparse.ArgumentParser()
-    run_verb.add_parser(parser.add_subparsers())
-    values = {"choices": None}
+    verbs = parser.add_subparsers()
+    run_verb.add_parser(verbs)
+    validate_verb.add_parser(verbs)
     for table, group in groups().items():
         for item in dataclasses.fields(group):
             value = item.metadata["choices"][-1] if item.metadata["choices"] else item.default
             flag = f"--{table}-{item.name}".replace("_", "-")
-            words = [flag] if value is True else [f"--no-{flag[2:]}"] if value is False else [flag, str(value)]
-            args = parser.parse_args(["run", "in", "out", "participant", *words])
-            assert given(args) == {table: {item.name: value}}, (flag, values)
+            told = [flag] if value is True else [f"--no-{flag[2:]}"] if value is False else [flag, str(value)]
+            args = parser.parse_args([*words, *told])
+            assert given(args) == {table: {item.name: value}}, flag
 
 
 def test_toml_comes_back() -> None:
@@ -96,8 +99,8 @@ def test_toml_comes_back() -> None:
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ({"tkd": {"limit": 0.1}}, "limit"),
-        ({"tkd": {"threshold": 5.0}}, "above"),
+        ({"tkd": {"limit": 0.1}}, "tkd.limit: no such setting"),
+        ({"tkd": {"threshold": 5.0}}, "tkd.threshold: 5.0 is above"),
         ({"unwrap": {"method": "magic"}}, "magic"),
         ({"tkd": 3}, "table"),
         ({"vsharp": {"max_radius": "wide"}}, "expected float"),

@@ -110,9 +110,14 @@ def _echo_times(echoes: Iterable[tuple[Path, ...]], told: Mapping[Path, Mapping[
     """s, of the echoes in order; the list in the sidecar of a 4-D file where there is one."""
     times: list[tuple[float, Path]] = []
     for files in echoes:
+        for path in files:
+            given = told[path].get("EchoTime")
+            for one in given if isinstance(given, list) else [given]:
+                if one is not None:
+                    _check_echo_time(path, one)
         value, path = _agreed("EchoTime", files, told, "add it, in seconds")
         values = value if isinstance(value, list) else [value]
-        times += [(_echo_time(path, one), path) for one in values]
+        times += [(float(one), path) for one in values]
     for (earlier, _), (later, path) in pairwise(times):
         if not earlier < later:
             wrong = "the same as" if earlier == later else "shorter than"
@@ -121,21 +126,22 @@ def _echo_times(echoes: Iterable[tuple[Path, ...]], told: Mapping[Path, Mapping[
     return tuple(time for time, _ in times)
 
 
-def _echo_time(path: Path, value: Any) -> float:
+def _check_echo_time(path: Path, value: Any) -> None:
     file = sidecar_path(path)
     if not _is_number(value) or value <= 0:
         raise RefusalError(file, "EchoTime", f"{value!r} is no time", "give it in seconds")
     if value > LONGEST_ECHO:
         raise RefusalError(file, "EchoTime", f"{value:g} s is too long: milliseconds?", "give it in seconds")
-    return float(value)
 
 
 def _field_strength(told: Mapping[Path, Mapping[str, Any]]) -> float:
-    value, path = _agreed("MagneticFieldStrength", told, told, "add it, in tesla")
     low, high = FIELD_RANGE
-    if not _is_number(value) or not low <= value <= high:
-        message = f"{value!r} T is no field strength of a scanner"
-        raise RefusalError(sidecar_path(path), "MagneticFieldStrength", message, "give it in tesla")
+    for path, content in told.items():
+        value = content.get("MagneticFieldStrength")
+        if value is not None and (not _is_number(value) or not low <= value <= high):
+            message = f"{value!r} T is no field strength of a scanner"
+            raise RefusalError(sidecar_path(path), "MagneticFieldStrength", message, "give it in tesla")
+    value, _ = _agreed("MagneticFieldStrength", told, told, "add it, in tesla")
     return float(value)
 
 

@@ -50,7 +50,7 @@ def check_layout(bids_dir: Path, out_dir: Path | None = None, participants: Sequ
         raise RefusalError(bids_dir, "BIDS", "no such folder", "give the folder that holds dataset_description.json")
     description = bids_dir / "dataset_description.json"
     if not description.is_file():
-        raise RefusalError(description, "dataset_description.json", "missing", "add it, with Name and BIDSVersion")
+        raise RefusalError(description, "file", "missing", "add it, with Name and BIDSVersion")
     read_json(description)
     select_subjects(bids_dir, participants)
     if out_dir is not None:
@@ -93,7 +93,7 @@ def check_head(
         problems += [_problem(head, series, *item) for item in found]
     if not voxels or any(problem.stops for problem in problems):
         return problems
-    facts = (cache or FactsCache()).facts((path for series in head.series for path in _files(series)), threads)
+    facts = (cache or FactsCache()).facts((path for series in head.series for path in series.files), threads)
     sidecars = Sidecars()
     for series in head.series:
         found = _first_of_each(_check_voxels(series, config, facts, sidecars))
@@ -110,10 +110,6 @@ def _problem(head: Head, series: Series, refusal: RefusalError, stops: bool) -> 
 
 def _images(series: Series) -> tuple[Path, ...]:
     return (*series.magnitude, *series.phase, *series.real, *series.imag)
-
-
-def _files(series: Series) -> tuple[Path, ...]:
-    return (*_images(series), *series.supplied.values())
 
 
 def _first_of_each(found: Iterable[_Found]) -> list[_Found]:
@@ -139,7 +135,7 @@ def _check_field_strength(head: Head) -> Iterator[tuple[Series, RefusalError, bo
         if series.field_strength != known[0].field_strength:
             message = f"{series.field_strength:g} T, but {known[0].field_strength:g} T in {known[0].name}"
             mend = "orientations of one head are of one scanner: name other scans by another entity"
-            yield series, RefusalError(_files(series)[0], "MagneticFieldStrength", message, mend), True
+            yield series, RefusalError(series.files[0], "MagneticFieldStrength", message, mend), True
 
 
 # --- headers -----------------------------------------------------------------------------------------------------
@@ -150,7 +146,7 @@ def _check_headers(series: Series, *, is_single: bool) -> Iterator[_Found]:
     if not (series.magnitude or series.real):
         yield from _check_without_magnitude(series, is_single=is_single)
     headers: dict[Path, Header] = {}
-    for path in _files(series):
+    for path in series.files:
         try:
             headers[path] = read_header(path)
             _check_grid(path, headers[path])
@@ -183,7 +179,7 @@ def _usual(headers: dict[Path, Header]) -> tuple[Path, Header]:
 
 
 def _check_without_magnitude(series: Series, *, is_single: bool) -> Iterator[_Found]:
-    file = next(iter(_files(series)))
+    file = next(iter(series.files))
     if not is_single:
         yield RefusalError(file, "part-mag", "no magnitude to register this orientation by", "add the magnitude"), True
     elif "mask" not in series.supplied:
@@ -250,7 +246,7 @@ def _check_voxels(
     series: Series, config: Config, read: Mapping[Path, VoxelFacts | RefusalError], sidecars: Sidecars
 ) -> Iterator[_Found]:
     facts: dict[Path, VoxelFacts] = {}
-    for path in _files(series):
+    for path in series.files:
         item = read[path]
         if isinstance(item, RefusalError):
             yield item, True
@@ -258,7 +254,7 @@ def _check_voxels(
         facts[path] = item
         if item.nonfinite:
             handled = config.scale_phase.nonfinite == "zero" and item.nonfinite < item.voxels
-            mend = "they are set to 0" if handled else "mend them, or set scale_phase.nonfinite to zero"
+            mend = "they are set to 0" if handled else "mend them, or add --scale-phase-nonfinite zero"
             yield RefusalError(path, "voxels", f"{item.nonfinite} are NaN or Inf", mend), not handled
     for path in (*series.magnitude, *series.real, *series.imag):
         if path in facts and not facts[path].low < facts[path].high:

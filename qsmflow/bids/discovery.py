@@ -202,7 +202,27 @@ def _heads(
         else:
             problems += faults
     problems += [replace(problem, stops=not usable) for problem in aside]
+    problems += _apart(list(usable.values()), entity)
     yield from usable.values()
+
+
+def _apart(heads: Sequence[Head], entity: str) -> list[Problem]:
+    """A notice for heads of one series each that differ in one other entity: they may be orientations of one head."""
+    noticed: list[Problem] = []
+    together: dict[tuple[str, str], list[Series]] = {}
+    for head in heads:
+        if len(head.series) == 1:
+            for other in set(head.entities) - {"sub", "ses", entity}:
+                rest = {key: value for key, value in head.entities.items() if key != other}
+                together.setdefault((other, join_entities(rest)), []).append(head.series[0])
+    for (other, _), series in sorted(together.items()):
+        if len(series) > 1:
+            first = series[0]
+            message = f"{len(series)} series differ in {other}- alone and are taken for as many heads"
+            mend = f"if they are orientations of one head, add --orientation-entity {other}"
+            refusal = RefusalError(first.files[0], other, message, mend)
+            noticed.append(Problem.of(refusal, first.entities["sub"], first.name, stops=False))
+    return noticed
 
 
 def _is_bystander(members: Sequence[_Group], faults: Sequence[Problem]) -> bool:

@@ -49,6 +49,11 @@ class Series:
         """The entities as they stand at the head of a BIDS file name: ``sub-01_acq-ori1``."""
         return "_".join(f"{key}-{value}" for key, value in self.entities.items())
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All images, what is supplied last."""
+        return (*self.magnitude, *self.phase, *self.real, *self.imag, *self.supplied.values())
+
 
 @dataclass(frozen=True)
 class Head:

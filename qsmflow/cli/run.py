@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from qsmflow import config
 from qsmflow.errors import InputError
 
-from .options import add_setting, given
 from .selection import add_selection_arguments, selection_from
+from .settings import add_settings_arguments, settings_from
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,11 +25,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("out_dir", type=Path, metavar="OUT", help="the derivative dataset to write")
     parser.add_argument("level", choices=["participant"], help="level of the analysis")
     add_selection_arguments(parser)
-    parser.add_argument("--preset", metavar="NAME", help="settings that come with qsmflow, by name")
-    parser.add_argument("--config-file", type=Path, metavar="TOML", help="settings; the run log of a run replays it")
-    for name, flag in (("inversion", "--inversion"),):
-        add_setting(parser, flag, config.Config, name)
-
     machine = parser.add_argument_group("machine")
     machine.add_argument("--nprocs", type=_positive, help="CPUs to use (default: all that this process may use)")
     machine.add_argument("--omp-nthreads", type=_positive, help="most threads of one node (default: nprocs)")
@@ -54,19 +47,11 @@ def add_parser(subparsers: Any) -> None:
     other.add_argument("--reports-only", action="store_true", help="make the reports again from the derivatives in OUT")
     other.add_argument("--boilerplate-only", action="store_true", help="write the methods text and compute nothing")
     other.add_argument("--write-graph", action="store_true", help="write the graph to OUT/logs/graph.dot")
-    other.add_argument("--sloppy", action="store_true", help="the preset sloppy: quick and inaccurate, for trying")
     other.add_argument(
         "-v", "--verbose", action="count", default=0, help="tell every node; twice: nipype's own log as well"
     )
 
-    stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
-    for table in dataclasses.fields(config.Config):
-        group = table.default_factory
-        if not (isinstance(group, type) and issubclass(group, config.Settings)):
-            continue
-        for item in dataclasses.fields(group):
-            flag = f"--{table.name}-{item.name}".replace("_", "-")
-            add_setting(stages, flag, group, item.name, table.name)
+    add_settings_arguments(parser)
     parser.set_defaults(func=run)
 
 
@@ -139,24 +124,13 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
     from qsmflow.engines.execute import Machine
     from qsmflow.engines.resources import available_cpus, available_memory_gb
 
-    layers = []
-    if args.sloppy:
-        layers.append(("--sloppy", config.read_table(config.preset_path("sloppy"))))
-    if args.preset:
-        layers.append((f"--preset {args.preset}", config.read_table(config.preset_path(args.preset))))
-    if args.config_file:
-        layers.append((str(args.config_file), config.read_table(args.config_file)))
     selection = selection_from(args)
-    flags = given(args)
-    if args.orientation_entity is not None:
-        flags["orientation_entity"] = args.orientation_entity
-    layers.append(("command line", flags))
     nprocs = args.nprocs or available_cpus()
     return participant.Request(
         bids_dir=args.bids_dir.absolute(),
         out_dir=args.out_dir.absolute(),
         work_dir=(args.work_dir or args.out_dir / "work").absolute(),
-        settings=config.resolve(config.Config, layers),
+        settings=settings_from(args),
         machine=Machine(
             nprocs=nprocs,
             memory_gb=args.mem or 0.9 * available_memory_gb(),

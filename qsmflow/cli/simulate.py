@@ -57,11 +57,18 @@ def run(args: argparse.Namespace) -> int:
     from qsmflow.phantom.dataset import simulate_dataset
 
     console = Console(stderr=True)
+    told = ""
+
+    def show(what: str, part: float) -> None:
+        nonlocal told
+        bar.update(task, description=what, advance=part)
+        if what != told and not console.is_terminal:
+            say(what)
+        told = what
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("making the head", total=1.0)
-        truth = simulate_dataset(
-            args.out, settings, progress=lambda what, part: bar.update(task, description=what, advance=part)
-        )
+        truth = simulate_dataset(args.out, settings, progress=show)
     say(f"dataset {args.out}, truth {truth}")
     return 0

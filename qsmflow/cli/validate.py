@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .selection import add_selection_arguments, selection_from
+from .settings import add_settings_arguments, settings_from
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -33,6 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--headers-only", action="store_true", help="do not read the voxels: quick, but misses bad values"
     )
+    add_settings_arguments(parser)
     parser.set_defaults(func=run)
 
 
@@ -40,16 +42,15 @@ def run(args: argparse.Namespace) -> int:
     """Look and print; returns 0 or 1 and raises `InputError` or `UsageError` for what stops everything."""
     from qsmflow.bids.checks import check_layout
     from qsmflow.bids.discovery import discover
-    from qsmflow.config import Config
 
-    config = Config()
+    config = settings_from(args)
     selection = selection_from(args)
     check_layout(args.bids_dir, participants=selection.participants)
     discovery = discover(
         args.bids_dir,
         participants=selection.participants,
         sessions=selection.sessions,
-        orientation_entity=selection.orientation_entity or config.orientation_entity,
+        orientation_entity=config.orientation_entity,
         derivatives=selection.derivatives,
         filters=selection.filters,
     )
@@ -93,6 +94,10 @@ def _checked(heads: Sequence[Head], config: Config, *, voxels: bool) -> Iterator
         yield head, check_head(head, config, voxels=voxels, threads=threads)
 
 
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
 def _describe(head: Head, config: Config) -> Line:
     count = len(head.series)
     title = f"{head.name}: {count} orientations, reference {head.series[0].name}" if count > 1 else head.name
@@ -109,15 +114,15 @@ def _describe_series(series: Series, config: Config) -> Line:
 
     from qsmflow.bids.header import read_header
 
-    files = (*series.magnitude, *series.phase, *series.real, *series.supplied.values())
-    header = read_header(files[0])
+    header = read_header(series.files[0])
     angle = float(np.degrees(obliquity(header.affine)).max())
     grid = "x".join(str(n) for n in header.shape[:3])
     size = "x".join(f"{mm:.4g}" for mm in header.voxel_size)
     facts = [f"grid {grid}", f"voxels {size} mm", f"obliquity {angle:.1f} degrees"]
     if series.echo_times:
         times = "/".join(f"{1e3 * te:.4g}" for te in series.echo_times)
-        facts.insert(0, f"{len(series.echo_times)} echoes, TE {times} ms, B0 {series.field_strength:g} T")
+        echoes = _count(len(series.echo_times), "echo", "echoes")
+        facts.insert(0, f"{echoes}, TE {times} ms, B0 {series.field_strength:g} T")
     if series.b0_dir is not None:
         facts.append("B0_dir from the sidecar")
     below = [Line(f"supplied {name}: {path}") for name, path in series.supplied.items()]

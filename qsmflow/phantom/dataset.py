@@ -61,7 +61,7 @@ def simulate_dataset(
     Raises
     ------
     UsageError
-        `settings` do not fit together, or `out` holds something else or cannot be written.
+        `settings` do not fit together, or `out` holds another simulation or anything else, or cannot be written.
     InputError
         The label map or its table cannot be used.
     """
@@ -83,7 +83,7 @@ def _claim(out: Path, record: str) -> None:
     kept = out / "code" / "simulate.toml"
     try:
         if out.is_dir() and any(out.iterdir()) and not (kept.is_file() and kept.read_text() == record):
-            raise UsageError(f"{out}: holds something else than this simulation; give a new or empty folder")
+            raise UsageError(f"{out}: neither empty nor this simulation; give a new or empty folder")
         write_text(kept, record)
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror}); give a folder that can") from error

@@ -44,7 +44,7 @@ def init_head_wf(
     reference = head.series[0]
     budget = Budget(voxels=1, threads=threads)
     for series in head.series:
-        image = nib.load(_first_file(series))
+        image = nib.load(series.files[0])
         budget = Budget(_voxels(image), max(1, len(series.echo_times)), threads)
         sources = tuple(source_uri(path) for path in (*series.magnitude, *series.phase, *series.real, *series.imag))
         sources += tuple(source_uri(path) for path in series.supplied.values())
@@ -106,11 +106,6 @@ def init_head_wf(
             ]
         )
     return workflow
-
-
-def _first_file(series: Series) -> Path:
-    files = (*series.magnitude, *series.phase, *series.real, *series.supplied.values())
-    return files[0]
 
 
 def _voxels(image: nib.spatialimages.SpatialImage) -> int:

@@ -309,7 +309,7 @@ def layout_refused(*args):
 
 def test_no_dataset(tmp_path):
     assert "no such folder; give" in layout_refused(tmp_path / "nowhere")
-    assert "dataset_description.json: missing; add it" in layout_refused(tmp_path)
+    assert "dataset_description.json: file: missing; add it" in layout_refused(tmp_path)
 
 
 def test_no_such_subject(tmp_path):

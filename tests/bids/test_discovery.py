@@ -99,7 +99,10 @@ def test_any_entity_tells_orientations_apart(tmp_path, entity):
     make_bids(tmp_path, orientations=("1", "2"), entity=entity)
     (head,) = discover(tmp_path, orientation_entity=entity).heads
     assert [series.entities[entity] for series in head.series] == ["1", "2"]
-    assert len(discover(tmp_path).heads) == 2
+    found = discover(tmp_path)
+    assert len(found.heads) == 2
+    (notice,) = found.problems
+    assert not notice.stops and notice.field == entity and f"--orientation-entity {entity}" in notice.mend
 
 
 def test_sessions_and_participants(tmp_path):
@@ -269,6 +272,14 @@ def test_parts_that_disagree(tmp_path):
     make_bids(tmp_path)
     file = edit_sidecar(image(tmp_path, "echo-2_part-mag_MEGRE"), EchoTime=0.011)
     only_problem(discover(tmp_path), file=file, field="EchoTime")
+
+
+@pytest.mark.parametrize(("field", "wrong"), [("EchoTime", "four"), ("MagneticFieldStrength", 30000)])
+@pytest.mark.parametrize("part", ["mag", "phase"])
+def test_the_impossible_one_of_two_that_disagree_is_blamed(tmp_path, field, wrong, part):
+    make_bids(tmp_path)
+    file = edit_sidecar(image(tmp_path, f"echo-2_part-{part}_MEGRE"), **{field: wrong})
+    only_problem(discover(tmp_path), file=file, field=field)
 
 
 @pytest.mark.parametrize("value", [None, 0, 30000, "3T", -3, float("inf")])

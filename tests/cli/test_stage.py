@@ -52,7 +52,7 @@ def test_list_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["stage", "vsharp", "--help"])
     assert left.value.code == 0
-    assert "largest kernel radius, mm" in capsys.readouterr().out
+    assert "largest sphere, mm" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,15 @@ def test_what_would_be_run(tmp_path, capsys):
     assert sorted(root.rglob("*")) == before
 
 
+def test_settings_decide_the_stages(tmp_path, capsys):
+    root = make_bids(tmp_path / "bids")
+    (tmp_path / "mine.toml").write_text('inversion = ["l2"]\n')
+    assert run(root, "--config-file", tmp_path / "mine.toml", "--quality-mask-threshold", "0") == 0
+    assert "stages: scale_phase, brain_mask, unwrap, field, vsharp, l2" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"none\.toml: no such file"):
+        run(root, "--config-file", tmp_path / "none.toml")
+
+
 def test_supplied_intermediates_shorten_the_way(tmp_path, capsys):
     root = make_bids(tmp_path / "raw", parts=("mag",))
     given = tmp_path / "given"

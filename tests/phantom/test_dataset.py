@@ -123,7 +123,7 @@ def test_official_validator_finds_no_error(dataset: Path, part: str) -> None:
         ({"te": (20.0,)}, "--te"),
         ({"shape": (32, 32)}, "--shape"),
         ({"oblique": (1.0,)}, "--oblique"),
-        ({"snr": float("nan")}, "--snr"),
+        ({"snr": float("nan")}, "snr: nan"),
         ({"angles": ("1,2",)}, "--angles"),
         ({"angles": ("0,0,0", "1,2,3"), "orientations": 3}, "--orientations"),
         ({"labels": "a.nii.gz"}, "--chi"),

@@ -1,0 +1,42 @@
+"""The flags that set the stages; shared by the verbs that run them and that foretell a run."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from qsmflow import config
+
+from .options import add_setting, given
+
+
+def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add presets, the settings file and a flag for every setting to `parser`; `settings_from` reads them."""
+    group = parser.add_argument_group("settings", "later ones win: --sloppy, --preset, --config-file, single flags")
+    group.add_argument("--sloppy", action="store_true", help="the preset sloppy: quick and inaccurate, for trying")
+    group.add_argument("--preset", metavar="NAME", help="settings that come with qsmflow, by name")
+    group.add_argument("--config-file", type=Path, metavar="TOML", help="settings; the run log of a run replays it")
+    add_setting(group, "--inversion", config.Config, "inversion")
+    stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
+    for table in dataclasses.fields(config.Config):
+        stage = table.default_factory
+        if not (isinstance(stage, type) and issubclass(stage, config.Settings)):
+            continue
+        for item in dataclasses.fields(stage):
+            flag = f"--{table.name}-{item.name}".replace("_", "-")
+            add_setting(stages, flag, stage, item.name, table.name)
+
+
+def settings_from(args: argparse.Namespace) -> config.Config:
+    """The settings in `args`; raises `ConfigError` for what cannot be read or set."""
+    layers = []
+    for name, label in (("sloppy" if args.sloppy else None, "--sloppy"), (args.preset, f"--preset {args.preset}")):
+        if name is not None:
+            layers.append((label, config.read_table(config.preset_path(name))))
+    if args.config_file is not None:
+        layers.append((str(args.config_file), config.read_table(args.config_file)))
+    flags = given(args)
+    if args.orientation_entity is not None:
+        flags["orientation_entity"] = args.orientation_entity
+    return config.resolve(config.Config, [*layers, ("command line", flags)])
