@@ -11,6 +11,7 @@ import torch
 from ..box import Box
 from ..dipole import dipole_kernel
 from ..mask.morphology import depth, neighboured
+from ..solve import conjugate_gradients
 from .spheres import sphere_spectrum
 
 #: Added to the squared transfer function whose inverse preconditions the fit. A third and three times as much serve as
@@ -172,19 +173,11 @@ def _fit(
     # Deep in the mask, where most voxels lie, the model is a plain filter; its inverse brings the long waves up.
     sharpen = 1.0 / ((dipole * kernels[0]).square() + _PRECONDITIONER)
     data = differences(box.spectrum(field))
-    chi = torch.zeros_like(field)
-    residual = adjoint(data)
-    energy = 0.0
-    direction = torch.zeros_like(field)
-    for _ in range(iterations):
-        conditioned = box.content(box.spectrum(residual) * sharpen) * mask
-        energy, previous = float((residual * conditioned).sum()), energy
-        if energy <= 0.0:
-            break
-        direction = conditioned + (energy / previous if previous else 0.0) * direction
-        image = adjoint(differences(box.spectrum(direction) * dipole))
-        step = energy / float((direction * image).sum())
-        chi += step * direction
-        residual -= step * image
+    chi, _ = conjugate_gradients(
+        lambda sources: adjoint(differences(box.spectrum(sources) * dipole)),
+        adjoint(data),
+        iterations=iterations,
+        precondition=lambda residual: box.content(box.spectrum(residual) * sharpen) * mask,
+    )
     sources = box.spectrum(chi) * dipole
     return (data + box.content(sources) - differences(sources)) * (spheres.inside >= spheres.radii[-1])

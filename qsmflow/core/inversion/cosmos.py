@@ -10,6 +10,7 @@ import torch
 from ..box import Box
 from ..dipole import dipole_kernel
 from ..mask.morphology import distance_to
+from ..solve import conjugate_gradients
 
 
 @dataclass(frozen=True)
@@ -161,20 +162,10 @@ def cosmos(
         spectrum = box.spectrum(chi)
         return adjoint([w * box.content(spectrum * kernel) for kernel, w in zip(kernels, power, strict=True)])
 
-    residual = adjoint(power * box.cut(fields))
-    chi = torch.zeros_like(residual)
-    direction = residual.clone()
-    energy = start = float(residual.square().sum())
-    history: list[float] = []
-    while energy > start * tolerance**2 and len(history) < max_iterations:
-        image = normal(direction)
-        step = energy / float((direction * image).sum())
-        chi = chi + step * direction
-        residual = residual - step * image
-        energy, previous = float(residual.square().sum()), energy
-        direction = residual + (energy / previous) * direction
-        history.append((energy / start) ** 0.5)
-    return box.put(chi, mask.shape), history
+    chi, residuals = conjugate_gradients(
+        normal, adjoint(power * box.cut(fields)), iterations=max_iterations, tolerance=tolerance
+    )
+    return box.put(chi, mask.shape), residuals
 
 
 def _check(fields: torch.Tensor, b0_dirs: Sequence[Sequence[float]]) -> None:

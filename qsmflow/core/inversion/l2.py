@@ -8,7 +8,7 @@ import torch
 
 from ..box import Box
 from ..dipole import dipole_kernel
-from ..grid import frequencies
+from ..gradient import laplacian_spectrum
 
 
 def l2(
@@ -53,10 +53,7 @@ def l2(
         raise ValueError(f"weight must be above 0, got {weight}")
     box = Box.around(mask)
     kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
-    gradient = torch.zeros_like(kernel)
-    for k, size in zip(frequencies(box.padded, voxel_size, field.device), voxel_size, strict=True):
-        gradient = gradient + (2.0 / float(size) * torch.sin(torch.pi * k * float(size))) ** 2
-    denominator = kernel.square() + weight * gradient
+    denominator = kernel.square() + weight * laplacian_spectrum(box.padded, voxel_size, field.device)
     denominator[0, 0, 0] = 1.0
     inside = box.cut(mask)
     chi = box.content(box.spectrum(box.cut(field) * inside) * (kernel / denominator))
