@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"qsmflow: error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("qsmflow: interrupted", file=sys.stderr)
+        print("qsmflow: interrupted; what is finished is kept", file=sys.stderr)
         return 130
 
 

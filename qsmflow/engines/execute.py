@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from copy import deepcopy
 from dataclasses import dataclass
-from multiprocessing import set_forkserver_preload
+from multiprocessing import active_children, set_forkserver_preload
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +16,7 @@ from nipype import config as nipype_config
 from nipype.pipeline.engine import Node, Workflow
 
 from qsmflow.bids.naming import sidecar_path
-from qsmflow.engines.worker import hush
+from qsmflow.engines.quiet import hush, hush_broken_pool
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         Where a failed node leaves its text file.
     watch
         Told of every node that starts and ends.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The user interrupted; no further node was begun, and what is finished is kept.
     """
     configure(workflow, machine, crash_dir)
     forget_lost_products(workflow)
@@ -104,7 +111,16 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         watch.total(len(real_nodes(workflow)))
     failed: list[str] = []
 
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
     def status(node: Node, event: str) -> None:
+        if interrupted:
+            raise KeyboardInterrupt
         if event == "exception" and node.fullname not in failed:
             failed.append(node.fullname)
         if watch is not None:
@@ -121,11 +137,21 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
             "raise_insufficient": False,
             "mp_context": "forkserver",
         }
+    before = signal.signal(signal.SIGINT, interrupt) if threading.current_thread() is threading.main_thread() else None
     try:
         workflow.run(plugin=plugin, plugin_args=arguments)
     except Exception:
-        if not failed:
+        if not failed and not interrupted:
             raise
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+        if interrupted:
+            hush_broken_pool()
+            for worker in active_children():
+                worker.terminate()
+    if interrupted:  # nipype takes an interrupt inside a node for the node's own failure
+        raise KeyboardInterrupt
     return _outcome(workflow, started, failed, crash_dir)
 
 

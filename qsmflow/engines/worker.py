@@ -1,18 +1,13 @@
-"""What a worker process of this machine imports before its first node; the fork server loads it once for all."""
+"""What a worker process of this machine does before its first node; the fork server does it once for all."""
 
-from __future__ import annotations
+import signal
 
-import logging
+import nibabel  # noqa: F401
+import nipype.pipeline.engine  # noqa: F401
+import torch  # noqa: F401
 
-
-def hush(level: int = logging.CRITICAL) -> None:
-    """Keep nipype from telling every node on the terminal; what fails is told by the run itself."""
-    for name in ("nipype.workflow", "nipype.utils", "nipype.interface"):
-        logging.getLogger(name).setLevel(level)
-
-
-import nibabel  # noqa: E402, F401
-import nipype.pipeline.engine  # noqa: E402, F401
-import torch  # noqa: E402, F401
+from .quiet import hush
 
 hush()
+# Ctrl-C reaches every process of the terminal; the one that holds the graph decides, and ends the workers.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
