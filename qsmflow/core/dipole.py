@@ -104,28 +104,46 @@ def forward_field(
     shape = as_size(chi.shape)
     if periodic:
         return irfft(rfft(chi) * dipole_kernel(shape, voxel_size, b0_dir, device=chi.device), shape)
-    padded = fast_shape([2 * n for n in shape])
-    kernel = _free_space_kernel(shape, padded, voxel_size, b0_dir, chi.device)
+    kernel, padded = free_space_kernel(shape, voxel_size, b0_dir, chi.device)
     return crop_to(irfft(rfft(pad_to(chi, padded)) * kernel, padded), shape)
 
 
-def _free_space_kernel(
-    shape: Size, padded: Size, voxel_size: Sequence[float], b0_dir: Sequence[float], device: torch.device
-) -> torch.Tensor:
-    """Half spectrum, on the grid `padded`, of the dipole cut off at the diagonal of `shape`.
+def free_space_kernel(
+    shape: Sequence[int],
+    voxel_size: Sequence[float],
+    b0_dir: Sequence[float] = (0.0, 0.0, 1.0),
+    device: torch.device | str = "cpu",
+) -> tuple[torch.Tensor, Size]:
+    """Dipole whose field of sources within `shape` is exact within `shape`, without periodic images.
 
-    The cut-off dipole is sampled on a grid that holds its whole ball, taken to image space, and the offsets that
-    occur inside `shape` are kept; beyond them nothing is needed.
+    The dipole is cut off at the diagonal of `shape` and sampled on a grid that holds its whole ball, taken to image
+    space, and the offsets that occur inside `shape` are kept; beyond them nothing is needed.
+
+    Parameters
+    ----------
+    shape
+        Voxels of sources and field, (X, Y, Z).
+    voxel_size, b0_dir
+        mm; direction in voxel axes.
+
+    Returns
+    -------
+    kernel
+        Half spectrum, complex, on the padded grid.
+    padded
+        That grid: at least twice `shape`; sources stand in its first corner.
     """
-    extent = [n * float(d) for n, d in zip(shape, voxel_size, strict=True)]
+    size = as_size(shape)
+    padded = fast_shape([2 * n for n in size])
+    extent = [n * float(d) for n, d in zip(size, voxel_size, strict=True)]
     radius = sum(e * e for e in extent) ** 0.5
-    ball = fast_shape([n + int(radius / float(d)) + 2 for n, d in zip(shape, voxel_size, strict=True)])
+    ball = fast_shape([n + int(radius / float(d)) + 2 for n, d in zip(size, voxel_size, strict=True)])
     spectrum = dipole_kernel(ball, voxel_size, b0_dir, truncation_radius=radius, device=device)
     response = irfft(spectrum.to(torch.complex64), ball)
-    for axis, (size, big) in enumerate(zip(padded, ball, strict=True)):
-        half = min(size, big) // 2
+    for axis, (wanted, big) in enumerate(zip(padded, ball, strict=True)):
+        half = min(wanted, big) // 2
         front, back = response.narrow(axis, 0, half), response.narrow(axis, big - half, half)
         filler = list(response.shape)
-        filler[axis] = size - 2 * half
+        filler[axis] = wanted - 2 * half
         response = torch.cat([front, response.new_zeros(filler), back], dim=axis)
-    return rfft(response)
+    return rfft(response), padded

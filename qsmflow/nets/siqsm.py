@@ -1,0 +1,142 @@
+"""SI-QSM: a scale-invariant network of residual and composed blocks with two inputs, field and mask."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from .sizes import refuse_size
+
+_SLOPE = 0.3
+
+
+class _Same(nn.Conv3d):
+    """Strided convolution whose zeros go to the end first: at stride 2 and kernel 3 none before, one after."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(functional.pad(input, (0, 1) * 3))
+
+
+class Residual(nn.Module):
+    """Convolution 3 to n channels, LeakyReLU, convolution 1 to n/2; its input is joined; batch normalisation."""
+
+    def __init__(self, inputs: int, width: int):
+        super().__init__()
+        self.wide = nn.Conv3d(inputs, width, 3, padding=1)
+        self.narrow = nn.Conv3d(width, width // 2, 1)
+        self.outputs = width // 2 + inputs
+        self.norm = nn.BatchNorm3d(self.outputs, eps=1e-3, momentum=0.01)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, `inputs`, X, Y, Z) to (N, `outputs`, X, Y, Z)."""
+        made = self.narrow(functional.leaky_relu(self.wide(x), _SLOPE))
+        return self.norm(torch.cat([made, x], 1))
+
+
+class Composed(nn.Module):
+    """Halves the size by two branches, joined and batch normalised; every convolution is followed by LeakyReLU.
+
+    Near: convolution 3 of stride 2 to n channels, convolution 1 to n/2. Far: convolution 3 of dilation 2 to n/2,
+    convolution 1 to n/4, convolution 3 of stride 2 to n/2, convolution 1 to n/4.
+    """
+
+    def __init__(self, inputs: int, width: int):
+        super().__init__()
+        half, quarter = width // 2, width // 4
+        self.near = nn.Sequential(_Same(inputs, width, 3, 2), _leaky(), nn.Conv3d(width, half, 1), _leaky())
+        self.far = nn.Sequential(
+            nn.Conv3d(inputs, half, 3, padding=2, dilation=2),
+            _leaky(),
+            nn.Conv3d(half, quarter, 1),
+            _leaky(),
+            _Same(quarter, half, 3, 2),
+            _leaky(),
+            nn.Conv3d(half, quarter, 1),
+            _leaky(),
+        )
+        self.outputs = half + quarter
+        self.norm = nn.BatchNorm3d(self.outputs, eps=1e-3, momentum=0.01)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, `inputs`, X, Y, Z), even sizes, to (N, `outputs`, X/2, Y/2, Z/2)."""
+        return self.norm(torch.cat([self.near(x), self.far(x)], 1))
+
+
+class SIQSM(nn.Module):
+    """SI-QSM, 23,354,275 parameters at the width of the paper.
+
+    Layer by layer, with blocks `Residual` and `Composed` of the named widths:
+
+    1. Field and mask each go through two residual blocks of 32, and are joined.
+    2. Composed 64, residual 64; composed 128, residual 128; composed 256, residual 256; composed 512.
+    3. Four times: transposed convolution of kernel 3 and stride 2 to 256 (128, 64, 32) channels, without activation;
+       concatenation [skip, up]; residual block of as many channels. The last skip is that of the field's branch.
+    4. Convolution 3 to 16, LeakyReLU, convolution 1 to 8, LeakyReLU, convolution 3 to 8, LeakyReLU, batch
+       normalisation, convolution 1 to one channel.
+
+    LeakyReLU has slope 0.3 throughout. The two branches at the start are those of the authors' code.
+
+    Parameters
+    ----------
+    width
+        Of the first block; the others scale with it.
+
+    References
+    ----------
+    Larrain, SI-QSM, thesis, 2022.
+    """
+
+    dims = 3
+    multiple = 16
+
+    def __init__(self, *, width: int = 32):
+        super().__init__()
+        self.field = nn.Sequential(first := Residual(1, width), Residual(first.outputs, width))
+        self.mask = nn.Sequential(Residual(1, width), Residual(first.outputs, width))
+        skips = [channels := first.outputs + width // 2]
+        channels *= 2
+        self.down = nn.ModuleList()
+        for factor in (2, 4, 8):
+            composed = Composed(channels, factor * width)
+            residual = Residual(composed.outputs, factor * width)
+            self.down.append(nn.Sequential(composed, residual))
+            channels = residual.outputs
+            skips.append(channels)
+        self.bottom = Composed(channels, 16 * width)
+        channels = self.bottom.outputs
+        self.grow, self.up = nn.ModuleList(), nn.ModuleList()
+        for factor in (8, 4, 2, 1):
+            self.grow.append(nn.ConvTranspose3d(channels, factor * width, 3, stride=2, padding=1, output_padding=1))
+            self.up.append(residual := Residual(skips.pop() + factor * width, factor * width))
+            channels = residual.outputs
+        half, quarter = width // 2, width // 4
+        self.head = nn.Sequential(
+            nn.Conv3d(channels, half, 3, padding=1),
+            _leaky(),
+            nn.Conv3d(half, quarter, 1),
+            _leaky(),
+            nn.Conv3d(quarter, quarter, 3, padding=1),
+            _leaky(),
+            nn.BatchNorm3d(quarter, eps=1e-3, momentum=0.01),
+            nn.Conv3d(quarter, 1, 1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, 2, X, Y, Z), field and mask, to (N, 1, X, Y, Z)."""
+        refuse_size(x, self.multiple, self.dims)
+        field = self.field(x[:, :1])
+        skips = [field]
+        x = torch.cat([field, self.mask(x[:, 1:])], 1)
+        for level in self.down:
+            x = level(x)
+            skips.append(x)
+        x = self.bottom(x)
+        for grow, level in zip(self.grow, self.up, strict=True):
+            x = level(torch.cat([skips.pop(), grow(x)], 1))
+        out: torch.Tensor = self.head(x)
+        return out
+
+
+def _leaky() -> nn.LeakyReLU:
+    return nn.LeakyReLU(_SLOPE)

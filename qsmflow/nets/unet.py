@@ -1,0 +1,187 @@
+"""The U-Net, and the networks of the literature that are one: QSMnet, QSMnet+, DeepQSM, denoisers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from .sizes import refuse_size
+
+_CONV: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_UP: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_NORM: dict[int, Callable[..., nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_POOL: dict[int, Callable[..., nn.Module]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_ACTIVATION: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "leaky_relu": lambda: nn.LeakyReLU(0.1, inplace=True),
+}
+
+
+class UNet(nn.Module):
+    """A U-Net in two or three dimensions.
+
+    Layer by layer, with width w and kernel k:
+
+    1. At each of `levels` levels two times [convolution k, batch normalisation, activation] to w channels (2w, 4w, ...
+       further down), then maximum pooling by 2.
+    2. At the bottom the same pair of convolutions to ``w 2**levels`` channels.
+    3. Back up at each level: transposed convolution of kernel 2 and stride 2 that halves the channels, without
+       normalisation or activation; concatenation [skip, up]; two times [convolution, normalisation, activation].
+    4. Convolution of kernel 1 to `outputs` channels; with `residual` the first input channel is added.
+
+    All convolutions pad with zeros to keep the size and have a bias.
+
+    Parameters
+    ----------
+    dims
+        2 or 3.
+    inputs, outputs
+        Channels.
+    width
+        Channels of the first level.
+    levels
+        How often the size is halved.
+    kernel
+        Odd.
+    activation
+        ``relu`` or ``leaky_relu`` (slope 0.1).
+    residual
+        The network computes what is added to the first input channel.
+
+    Raises
+    ------
+    ValueError
+        A parameter is outside what is said above.
+
+    References
+    ----------
+    Ronneberger et al., MICCAI 2015; Cicek et al., MICCAI 2016.
+    """
+
+    def __init__(
+        self,
+        *,
+        dims: int = 3,
+        inputs: int = 1,
+        outputs: int = 1,
+        width: int = 32,
+        levels: int = 4,
+        kernel: int = 3,
+        activation: str = "relu",
+        residual: bool = False,
+    ):
+        super().__init__()
+        if dims not in _CONV:
+            raise ValueError(f"dims must be 2 or 3, got {dims}")
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, got {kernel}")
+        if activation not in _ACTIVATION:
+            raise ValueError(f"activation must be one of {', '.join(_ACTIVATION)}, got {activation!r}")
+        if residual and outputs != 1:
+            raise ValueError(f"a residual network has one output, got {outputs}")
+        self.dims, self.levels, self.kernel, self.residual = dims, levels, kernel, residual
+        widths = [width * 2**level for level in range(levels + 1)]
+
+        def pair(first: int, last: int) -> nn.Sequential:
+            layers: list[nn.Module] = []
+            for channels in (first, last):
+                layers += [
+                    _CONV[dims](channels, last, kernel, padding=kernel // 2),
+                    _NORM[dims](last, eps=1e-3, momentum=0.01),
+                    _ACTIVATION[activation](),
+                ]
+            return nn.Sequential(*layers)
+
+        self.down = nn.ModuleList(
+            pair(first, last) for first, last in zip([inputs, *widths[:-2]], widths[:-1], strict=True)
+        )
+        self.pool = _POOL[dims](2)
+        self.bottom = pair(widths[-2], widths[-1])
+        self.grow = nn.ModuleList(_UP[dims](2 * last, last, 2, stride=2) for last in widths[-2::-1])
+        self.up = nn.ModuleList(pair(2 * last, last) for last in widths[-2::-1])
+        self.head = _CONV[dims](width, outputs, 1)
+
+    @property
+    def multiple(self) -> int:
+        """Every spatial size of the input must be a multiple of this."""
+        return 2**self.levels
+
+    @property
+    def reach(self) -> int:
+        """Voxels beyond which the input of one voxel does not change the output, along an axis."""
+        pairs = sum(2**level for level in range(self.levels))
+        # two convolutions on the way down and two on the way up at every level, two at the bottom;
+        # a pooled or grown voxel lies up to 2**levels - 1 fine voxels from where it came
+        return 2 * (self.kernel // 2) * (2 * pairs + 2**self.levels) + 2**self.levels - 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, `inputs`, X, Y[, Z]) to (N, `outputs`, X, Y[, Z])."""
+        refuse_size(x, self.multiple, self.dims)
+        first = x[:, :1]
+        skips = []
+        for level in self.down:
+            x = level(x)
+            skips.append(x)
+            x = self.pool(x)
+        x = self.bottom(x)
+        for grow, level in zip(self.grow, self.up, strict=True):
+            x = level(torch.cat([skips.pop(), grow(x)], 1))
+        x = self.head(x)
+        return x + first if self.residual else x
+
+
+class QSMnet(UNet):
+    """QSMnet: local field to susceptibility by a 3-D U-Net of four levels.
+
+    The layers are those of `UNet`: 32/64/128/256/512 channels, 19 convolutions, 18 batch normalisations,
+    99,453,985 parameters with kernel 5 and 22,581,217 with kernel 3. The paper has ReLU, the weights its authors
+    published have LeakyReLU of slope 0.1. QSMnet+ is the same network, trained on scaled susceptibilities.
+
+    Parameters
+    ----------
+    width, kernel, activation
+        As of `UNet`; the defaults are the paper's.
+
+    References
+    ----------
+    Yoon et al., NeuroImage 2018 (QSMnet); Jung et al., NeuroImage 2020 (QSMnet+).
+    """
+
+    def __init__(self, *, width: int = 32, kernel: int = 5, activation: str = "relu"):
+        super().__init__(width=width, kernel=kernel, activation=activation)
+
+
+class DeepQSM(UNet):
+    """DeepQSM: local field to susceptibility by a smaller 3-D U-Net, trained on cubes and spheres.
+
+    The layers are those of `UNet`: kernel 3, 16/32/64/128/256 channels.
+
+    References
+    ----------
+    Bollmann et al., NeuroImage 2019.
+    """
+
+    def __init__(self, *, width: int = 16):
+        super().__init__(width=width)
+
+
+class Denoiser(UNet):
+    """A U-Net that takes the noise out of a local field, in slices (2-D) or volumes (3-D).
+
+    The layers are those of `UNet`; the network computes what is to be added to the field. With `noise_map` a second
+    input channel holds the standard deviation of the noise at every voxel, so that a clean field can be left alone.
+
+    Parameters
+    ----------
+    dims
+        2: the network sees one slice (N, C, X, Y); 3: a volume.
+    width, levels
+        As of `UNet`.
+    noise_map
+        Whether there is the second channel.
+    """
+
+    def __init__(self, *, dims: int = 3, width: int = 32, levels: int = 4, noise_map: bool = True):
+        super().__init__(dims=dims, inputs=2 if noise_map else 1, width=width, levels=levels, residual=True)

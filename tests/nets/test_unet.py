@@ -1,0 +1,73 @@
+"""The U-Nets: parameters as published, sizes, reach, and what the residual leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from qsmflow.nets import DeepQSM, Denoiser, QSMnet, UNet
+
+
+def count(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize(("kernel", "parameters"), [(5, 99_453_985), (3, 22_581_217)])
+def test_qsmnet_has_the_published_number_of_parameters(kernel: int, parameters: int) -> None:
+    with torch.device("meta"):
+        net = QSMnet(kernel=kernel)
+    assert count(net) == parameters
+    assert sum(isinstance(m, nn.Conv3d) for m in net.modules()) == 19
+    assert sum(isinstance(m, nn.BatchNorm3d) for m in net.modules()) == 18
+
+
+def test_deepqsm_is_the_same_at_half_the_width() -> None:
+    with torch.device("meta"):
+        assert count(DeepQSM()) == count(QSMnet(width=16, kernel=3))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_an_untrained_denoiser_with_an_empty_head_changes_nothing(dims: int) -> None:
+    net = Denoiser(dims=dims, width=2, levels=2)
+    nn.init.zeros_(net.head.weight)
+    nn.init.zeros_(net.head.bias)
+    x = torch.randn(2, 2, *(8, 12, 16)[:dims])
+    torch.testing.assert_close(net(x), x[:, :1])
+
+
+def test_a_size_that_cannot_be_halved_is_refused_by_name() -> None:
+    net = UNet(width=2, levels=2)
+    with pytest.raises(ValueError, match=r"multiple of 4, got \(8, 10, 8\)"):
+        net(torch.zeros(1, 1, 8, 10, 8))
+    with pytest.raises(ValueError, match="3 axes"):
+        net(torch.zeros(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dims": 4}, {"kernel": 4}, {"activation": "tanh"}, {"residual": True, "outputs": 2}]
+)
+def test_a_parameter_out_of_range_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"must be|has one output"):
+        UNet(**wrong)
+
+
+@pytest.mark.parametrize(("levels", "kernel"), [(1, 3), (2, 3), (2, 5)])
+def test_reach_is_the_farthest_voxel_that_matters(levels: int, kernel: int) -> None:
+    torch.manual_seed(0)
+    net = UNet(width=2, levels=levels, kernel=kernel).double().eval()
+    net.pool = nn.AvgPool3d(2)  # with maxima and rectified units chance hides what is connected
+    for module in net.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, nn.Identity())
+    step = net.multiple
+    size = step * ((2 * net.reach + 1) // step + 2)
+    farthest = 0
+    for offset in range(step):
+        at = size // 2 // step * step + offset
+        x = torch.rand(1, 1, size, step, step, dtype=torch.double, requires_grad=True)
+        net(x)[0, 0, at, 0, 0].backward()
+        used = torch.nonzero(x.grad.abs().sum((0, 1, 3, 4)))
+        farthest = max(farthest, at - int(used.min()), int(used.max()) - at)
+    assert farthest == net.reach
