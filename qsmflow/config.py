@@ -151,6 +151,9 @@ def _toml_value(value: Any) -> str:
     return repr(value)
 
 
+#: Inversions of a single orientation, by the name that each has everywhere.
+INVERSIONS = ("tkd", "l2", "medi")
+
 # --- one class a stage, in the order of the pipeline -------------------------------------------------------------
 
 
@@ -237,6 +240,17 @@ class L2(Settings):
 
 
 @dataclass(frozen=True)
+class MEDI(Settings):
+    """Nonlinear inversion whose gradient penalty spares the edges of the magnitude."""
+
+    weight: float = setting(4e-4, "regularisation weight of the gradient penalty, ppm mm", low=0)
+    edges: float = setting(0.3, "share of the magnitude's differences that count as edges", low=0, high=0.99)
+    csf_weight: float = setting(0.1, "weight of the spread in the cerebrospinal fluid, where its mask is given", low=0)
+    tolerance: float = setting(0.02, "relative change of a step at which the solver stops", low=0)
+    max_iterations: int = setting(10, "most Gauss-Newton steps", low=1)
+
+
+@dataclass(frozen=True)
 class Registration(Settings):
     """Rigid registration of the orientations to the reference."""
 
@@ -260,7 +274,7 @@ class COSMOS(Settings):
 class Config(Settings):
     """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
 
-    inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=("tkd", "l2"))
+    inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=INVERSIONS)
     orientation_entity: str = setting("acq", "BIDS entity that tells the orientations of one head apart")
     scale_phase: ScalePhase = field(default_factory=ScalePhase)
     brain_mask: BrainMask = field(default_factory=BrainMask)
@@ -269,6 +283,7 @@ class Config(Settings):
     vsharp: VSharp = field(default_factory=VSharp)
     tkd: TKD = field(default_factory=TKD)
     l2: L2 = field(default_factory=L2)
+    medi: MEDI = field(default_factory=MEDI)
     registration: Registration = field(default_factory=Registration)
     cosmos: COSMOS = field(default_factory=COSMOS)
 

@@ -15,7 +15,7 @@ from qsmflow.cli import validate as validate_verb
 from qsmflow.cli.options import given
 from qsmflow.cli.stage import stage_parser
 from qsmflow.core.background import vsharp
-from qsmflow.core.inversion import cosmos, l2, tkd
+from qsmflow.core.inversion import cosmos, l2, medi, tkd
 from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.interfaces.stages import stages
 
@@ -23,6 +23,7 @@ CORE = {
     config.VSharp: vsharp,
     config.TKD: tkd,
     config.L2: l2,
+    config.MEDI: medi,
     config.COSMOS: cosmos,
     config.QualityMask: keep_good_phase,
 }
@@ -34,6 +35,7 @@ STAGES = {
     "vsharp": config.VSharp,
     "tkd": config.TKD,
     "l2": config.L2,
+    "medi": config.MEDI,
     "rigid_register": config.Registration,
     "cosmos": config.COSMOS,
 }
@@ -104,7 +106,7 @@ def test_toml_comes_back() -> None:
         ({"unwrap": {"method": "magic"}}, "magic"),
         ({"tkd": 3}, "table"),
         ({"vsharp": {"max_radius": "wide"}}, "expected float"),
-        ({"inversion": ["tkd", "medi"]}, "medi"),
+        ({"inversion": ["tkd", "magic"]}, "magic"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(table: dict[str, object], told: str) -> None:

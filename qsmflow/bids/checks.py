@@ -89,7 +89,7 @@ def check_head(
     """
     problems: list[Problem] = [_problem(head, *item) for item in _check_field_strength(head)]
     for series in head.series:
-        found = _first_of_each(_check_headers(series, is_single=len(head.series) == 1))
+        found = _first_of_each(_check_headers(series, config, is_single=len(head.series) == 1))
         problems += [_problem(head, series, *item) for item in found]
     if not voxels or any(problem.stops for problem in problems):
         return problems
@@ -141,10 +141,10 @@ def _check_field_strength(head: Head) -> Iterator[tuple[Series, RefusalError, bo
 # --- headers -----------------------------------------------------------------------------------------------------
 
 
-def _check_headers(series: Series, *, is_single: bool) -> Iterator[_Found]:
+def _check_headers(series: Series, config: Config, *, is_single: bool) -> Iterator[_Found]:
     """Grids and echoes; `is_single` where the head has no other orientation."""
     if not (series.magnitude or series.real):
-        yield from _check_without_magnitude(series, is_single=is_single)
+        yield from _check_without_magnitude(series, config, is_single=is_single)
     headers: dict[Path, Header] = {}
     for path in series.files:
         try:
@@ -178,13 +178,16 @@ def _usual(headers: dict[Path, Header]) -> tuple[Path, Header]:
     return next(item for item in headers.items() if grid(item[1]) == usual)
 
 
-def _check_without_magnitude(series: Series, *, is_single: bool) -> Iterator[_Found]:
+def _check_without_magnitude(series: Series, config: Config, *, is_single: bool) -> Iterator[_Found]:
     file = next(iter(series.files))
     if not is_single:
         yield RefusalError(file, "part-mag", "no magnitude to register this orientation by", "add the magnitude"), True
     elif "mask" not in series.supplied:
         mend = "add the magnitude, or supply --derivatives mask=PATH"
         yield RefusalError(file, "part-mag", "no magnitude to find the brain in", mend), True
+    elif "medi" in config.inversion:
+        mend = "add the magnitude, or take another --inversion"
+        yield RefusalError(file, "part-mag", "no magnitude for the edges of medi", mend), True
 
 
 def _check_grid(path: Path, header: Header) -> None:

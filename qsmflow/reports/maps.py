@@ -33,6 +33,7 @@ TITLES = {
     "localmask": "Local-field mask",
     "tkd": "TKD",
     "l2": "L2",
+    "medi": "MEDI",
     "cosmos": "COSMOS",
     "cosmoskspace": "COSMOS (k-space)",
     "truth": "Truth",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from nipype.pipeline.engine import Workflow
 
 from qsmflow import config
-from qsmflow.interfaces.inversion import L2, TKD
+from qsmflow.interfaces.inversion import L2, MEDI, TKD
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -13,6 +15,7 @@ from .nodes import Budget, Destination, fields_node, keep, stage_node
 INVERSIONS = {
     "tkd": (TKD, "truncated k-space division [@tkd]"),
     "l2": (L2, "closed-form L2-regularised inversion [@l2]"),
+    "medi": (MEDI, "morphology-enabled dipole inversion, nonlinear [@medi; @nonlinear]"),
 }
 
 
@@ -21,6 +24,8 @@ def init_inversion_wf(
     methods: tuple[str, ...],
     settings: config.Config,
     b0_dir: tuple[float, float, float],
+    te: tuple[float, ...],
+    b0: float | None,
     budget: Budget,
     destination: Destination,
     name: str = "inversion",
@@ -33,18 +38,31 @@ def init_inversion_wf(
         Names in `INVERSIONS`; the settings of each stand in `settings` under the same name.
     b0_dir
         Direction of B0 in voxel axes.
+    te, b0
+        s and T, for the methods that take the field as a phase; without them these are linear.
 
     Inputs
     ------
-    local, mask
+    local, mask, magnitude
     """
     workflow = Workflow(name=name)
-    inputnode = fields_node(["local", "mask"], "inputnode")
+    inputnode = fields_node(["local", "mask", "magnitude"], "inputnode")
+    phase = {"te": phase_time(te), "b0": b0} if te and b0 else {}
     for method in methods:
         interface, _ = INVERSIONS[method]
-        node = stage_node(interface(b0_dir=b0_dir, **vars(getattr(settings, method))), method, budget)
-        workflow.connect([(inputnode, node, [("local", "in_file"), ("mask", "mask")])])
+        inputs = interface.input_spec().traits()
+        known = {name: value for name, value in phase.items() if name in inputs}
+        node = stage_node(interface(b0_dir=b0_dir, **known, **vars(getattr(settings, method))), method, budget)
+        wires = [("local", "in_file"), ("mask", "mask")]
+        if "magnitude" in inputs:
+            wires.append(("magnitude", "magnitude"))
+        workflow.connect([(inputnode, node, wires)])
         keep(workflow, node, "out_file", method, destination)
     names = [INVERSIONS[method][1] for method in methods]
     workflow.__desc__ = f"Susceptibility was computed by {' and by '.join(names)}. "
     return workflow
+
+
+def phase_time(te: tuple[float, ...]) -> float:
+    """Echo time at which a field is taken as a phase, s: the least spacing of the echoes, where turns are rarest."""
+    return min((after - before for before, after in pairwise(te)), default=te[0])

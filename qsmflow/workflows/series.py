@@ -69,8 +69,16 @@ def init_series_wf(
     workflow.connect([(masking, outputnode, [("outputnode.mask", "brain")])])
 
     inversion = init_inversion_wf(
-        methods=settings.inversion, settings=settings, b0_dir=b0_dir, budget=budget, destination=destination
+        methods=settings.inversion,
+        settings=settings,
+        b0_dir=b0_dir,
+        te=series.echo_times,
+        b0=series.field_strength,
+        budget=budget,
+        destination=destination,
     )
+    if start is not None:
+        workflow.connect([(start, inversion, [("out_combined", "inputnode.magnitude")])])
     if "local" in series.supplied:
         local = _supplied(workflow, series, "local", budget, destination)
         source, local_field, mask_source, mask_field = local, "out_file", masking, "outputnode.mask"

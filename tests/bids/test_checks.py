@@ -206,6 +206,8 @@ def test_a_mask_must_come_from_somewhere(tmp_path):
     add_derivative(tmp_path / "given", {"sub": "01"}, "brain")
     given = {"local": tmp_path / "given", "mask": tmp_path / "given"}
     assert check(root, derivatives=given) == []
+    problem = check(root, Config(inversion=("l2", "medi")), derivatives=given)[0]
+    assert problem.stops and problem.field == "part-mag" and "medi" in problem.message
 
 
 def test_registration_needs_a_magnitude(tmp_path):

@@ -64,6 +64,16 @@ def test_inversions_and_steps_follow_the_settings(tmp_path: Path) -> None:
     assert "series_single.masking.quality_mask" not in found
 
 
+def test_medi_is_told_what_it_needs(tmp_path: Path) -> None:
+    workflow = graph(tmp_path, dataclasses.replace(Config(), inversion=("medi",)))
+    flat = workflow._create_flat_graph()
+    node = next(node for node in flat.nodes if node.name == "medi")
+    assert (node.inputs.te, node.inputs.b0) == (pytest.approx(0.005), 3.0)
+    wired = {target for _, _, data in flat.in_edges(node, data=True) for _, target in data["connect"]}
+    assert wired == {"in_file", "mask", "magnitude"}
+    assert "[@medi" in " ".join(methods_sentences(workflow))
+
+
 @pytest.mark.parametrize("what", ["mask", "total", "local"])
 def test_supplied_intermediates_start_the_graph(tmp_path: Path, what: str) -> None:
     make_bids(tmp_path / "bids")
