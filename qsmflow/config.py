@@ -271,7 +271,18 @@ class COSMOS(Settings):
 
 
 @dataclass(frozen=True)
-class Config(Settings):
+class Reference(Settings):
+    """The zero of every susceptibility map."""
+
+    reference: str = setting(
+        "none",
+        "where the mean becomes zero: brain, a supplied mask of the CSF or of any region; none: as the inversion gives",
+        choices=("none", "brain", "csf", "mask"),
+    )
+
+
+@dataclass(frozen=True)
+class Config(Reference):
     """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
 
     inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=INVERSIONS)

@@ -115,14 +115,15 @@ def add_derivative(
     """Write the derivative `output` (a key of `qsmflow.bids.naming.OUTPUTS`) of a series; returns its path."""
     describe_dataset(root, "Random derivatives")
     rng = np.random.default_rng(1)
-    if data is None and output == "brain":
+    is_mask = output in ("brain", "csf", "reference")
+    if data is None and is_mask:
         data = np.zeros(SHAPE, np.uint8)
         data[2:-2, 2:-2, 2:-2] = 1
     elif data is None:
         data = rng.normal(0, 0.05, SHAPE).astype(np.float32)
     path = derivative_path(root, entities, output)
     fields: dict[str, Any] = {"Type": "Brain"} if output == "brain" else {"SkullStripped": True}
-    if units and output != "brain":
+    if units and not is_mask:
         fields["Units"] = units
     return save_image(path, data, None, fields)
 

@@ -91,6 +91,19 @@ def test_run_and_validate_have_a_flag_for_every_setting(words: list[str]) -> Non
             assert given(args) == {table: {item.name: value}}, flag
 
 
+@pytest.mark.parametrize("words", [["run", "in", "out", "participant"], ["validate", "in"]])
+def test_run_and_validate_have_a_flag_for_what_stages_share(words: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    verbs = parser.add_subparsers()
+    run_verb.add_parser(verbs)
+    validate_verb.add_parser(verbs)
+    for item in dataclasses.fields(config.Config):
+        if item.name not in groups() and item.name != "orientation_entity":
+            choice = item.metadata["choices"][-1]
+            args = parser.parse_args([*words, f"--{item.name}".replace("_", "-"), choice])
+            assert given(args)[item.name] in (choice, (choice,))
+
+
 def test_toml_comes_back() -> None:
     changed = dataclasses.replace(config.Config(), inversion=("l2",), tkd=config.TKD(threshold=0.2))
     import tomllib

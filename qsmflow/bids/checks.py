@@ -12,7 +12,7 @@ import numpy as np
 from qsmflow.bids.discovery import select_subjects
 from qsmflow.bids.header import Header, read_header
 from qsmflow.bids.problems import Problem, RefusalError
-from qsmflow.bids.series import Head, Series
+from qsmflow.bids.series import MASKS, Head, Series
 from qsmflow.bids.sidecars import Sidecars, read_json
 from qsmflow.bids.voxels import FactsCache, VoxelFacts
 from qsmflow.config import Config
@@ -145,6 +145,7 @@ def _check_headers(series: Series, config: Config, *, is_single: bool) -> Iterat
     """Grids and echoes; `is_single` where the head has no other orientation."""
     if not (series.magnitude or series.real):
         yield from _check_without_magnitude(series, config, is_single=is_single)
+    yield from _check_reference(series, config)
     headers: dict[Path, Header] = {}
     for path in series.files:
         try:
@@ -188,6 +189,13 @@ def _check_without_magnitude(series: Series, config: Config, *, is_single: bool)
     elif "medi" in config.inversion:
         mend = "add the magnitude, or take another --inversion"
         yield RefusalError(file, "part-mag", "no magnitude for the edges of medi", mend), True
+
+
+def _check_reference(series: Series, config: Config) -> Iterator[_Found]:
+    name = {"csf": "csf", "mask": "reference"}.get(config.reference)
+    if name is not None and name not in series.supplied:
+        mend = f"supply --derivatives {name}=PATH, or take another --reference"
+        yield RefusalError(series.files[0], "--reference", f"{config.reference}, but its mask is missing", mend), True
 
 
 def _check_grid(path: Path, header: Header) -> None:
@@ -266,7 +274,7 @@ def _check_voxels(
         yield from _check_phase(series.phase, [facts[path] for path in series.phase], sidecars)
     for name, path in series.supplied.items():
         if path in facts:
-            yield from _check_mask(path, facts[path]) if name == "mask" else _check_ppm(path, facts[path])
+            yield from _check_mask(path, facts[path]) if name in MASKS else _check_ppm(path, facts[path])
 
 
 def _check_phase(paths: Sequence[Path], facts: Sequence[VoxelFacts], sidecars: Sidecars) -> Iterator[_Found]:

@@ -42,6 +42,8 @@ OUTPUTS: dict[str, Output] = {
     "localmask": Output(
         "anat", "mask", "local", "Where the local field is valid: the brain mask, eroded.", {"Type": "Brain"}
     ),
+    "csf": Output("anat", "mask", "csf", "Cerebrospinal fluid, as supplied.", {"Type": "ROI"}),
+    "reference": Output("anat", "mask", "reference", "Reference region, as supplied.", {"Type": "ROI"}),
     "tkd": Output("anat", "Chimap", "tkd", "Susceptibility by truncated k-space division.", _CHI),
     "l2": Output("anat", "Chimap", "l2", "Susceptibility by closed-form L2 inversion.", _CHI),
     "medi": Output("anat", "Chimap", "medi", "Susceptibility by morphology-enabled dipole inversion.", _CHI),

@@ -14,6 +14,8 @@ from qsmflow.bids.sidecars import Sidecars
 
 _KINDS: dict[str, Output] = {
     "mask": OUTPUTS["brain"],
+    "csf": OUTPUTS["csf"],
+    "reference": OUTPUTS["reference"],
     "total": OUTPUTS["total"],
     "local": OUTPUTS["local"],
     "cosmos": OUTPUTS["cosmos"],

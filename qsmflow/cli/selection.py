@@ -57,7 +57,7 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME=PATH",
-        help="supplied mask, total, local or cosmos, in a derivative dataset (or one file for the only series)",
+        help="a supplied mask, csf, reference, total, local or cosmos: a derivative dataset, or the only series' file",
     )
     group.add_argument(
         "--orientation-entity",

@@ -12,13 +12,14 @@ from qsmflow import config
 from qsmflow.core.inversion import condition, cosmos, cosmos_kspace
 from qsmflow.engines.resources import Resources
 
-from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
+from .base import StageInterface, StageOutputSpec, with_settings
+from .reference import ReferencedInputSpec, referenced
 from .volume import load_stack, save
 
 _Direction = traits.Tuple(traits.Float(), traits.Float(), traits.Float())
 
 
-class _OrientationsInputSpec(StageInputSpec):
+class _OrientationsInputSpec(ReferencedInputSpec):
     in_files = InputMultiObject(File(exists=True), mandatory=True, desc="local fields in the reference frame, ppm")
     masks = InputMultiObject(File(exists=True), mandatory=True, desc="where each of them is valid")
     b0_dirs = traits.List(
@@ -47,7 +48,8 @@ class _Orientations(StageInterface):
         if not bool(common.any()):
             raise ValueError("the masks of the orientations have no voxel in common; look at the registration")
         chi, measured = self._solve(volume.data, masks, volume.voxel_size)
-        self._results["out_file"] = save(volume.with_data(chi * common), cwd / f"{self.stage}.nii")
+        chi, zero = referenced(self.inputs, chi * common, common)
+        self._results["out_file"] = save(volume.with_data(chi), cwd / f"{self.stage}.nii")
         self._results["out_mask"] = save(volume.with_data(common), cwd / "mask.nii")
         found = condition(self.inputs.b0_dirs)
         return {
@@ -56,6 +58,7 @@ class _Orientations(StageInterface):
             "ConditionWeakShare": round(found.weak, 4),
             "MaskVoxels": int(common.sum()),
             **measured,
+            **zero,
         }
 
 

@@ -14,10 +14,11 @@ from qsmflow.engines.resources import Resources
 
 from .base import StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
+from .reference import ReferencedInputSpec, referenced
 from .volume import Volume, load, save
 
 
-class _InversionInputSpec(DirectedInputSpec):
+class _InversionInputSpec(DirectedInputSpec, ReferencedInputSpec):
     in_file = File(exists=True, mandatory=True, desc="local field, ppm")
     mask = File(exists=True, mandatory=True, desc="where the local field is valid")
 
@@ -41,8 +42,9 @@ class _Inversion(StageInterface):
         volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
         b0_dir = direction(self.inputs, volume)
         chi, measured = self._invert(volume, mask, b0_dir)
+        chi, zero = referenced(self.inputs, chi, mask)
         self._results["out_file"] = save(volume.with_data(chi), cwd / f"{self.stage}.nii")
-        return {"B0Direction": rounded(b0_dir), **measured}
+        return {"B0Direction": rounded(b0_dir), **measured, **zero}
 
 
 @with_settings(config.TKD)
@@ -84,7 +86,6 @@ class MEDIInputSpec(_InversionInputSpec):
     """Inputs of `MEDI`."""
 
     magnitude = File(exists=True, mandatory=True, desc="magnitude: the noise weights and the edges")
-    csf = File(exists=True, desc="mask of the cerebrospinal fluid, whose susceptibility becomes even and zero")
     te = traits.Float(
         0.0, usedefault=True, parameter=True, desc="echo time at which the field is a phase, s; 0: linear data term"
     )
@@ -92,7 +93,7 @@ class MEDIInputSpec(_InversionInputSpec):
 
 
 class MEDI(_Inversion):
-    """Nonlinear inversion whose gradient penalty spares the edges of the magnitude."""
+    """Nonlinear inversion whose gradient penalty spares the edges of the magnitude; with `csf`, MEDI+0."""
 
     stage = "medi"
     method = "morphology-enabled dipole inversion"

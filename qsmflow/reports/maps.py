@@ -31,6 +31,8 @@ TITLES = {
     "local": "Local field",
     "brain": "Brain mask",
     "localmask": "Local-field mask",
+    "csf": "CSF mask",
+    "reference": "Reference mask",
     "tkd": "TKD",
     "l2": "L2",
     "medi": "MEDI",

@@ -12,6 +12,7 @@ from qsmflow.interfaces.cosmos import COSMOS, COSMOSKSpace
 from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.registration import ApplyRigid
 
+from .inversion import zero_sentence
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
 #: What every orientation brings, as fields ``local_0``, ``local_1`` … of the inputnode.
@@ -21,6 +22,7 @@ PER_ORIENTATION = ("local", "mask", "magnitude", "b0_dir")
 def init_cosmos_wf(
     *,
     cosmos: config.COSMOS,
+    reference: str,
     orientations: int,
     budget: Budget,
     destination: Destination,
@@ -33,6 +35,8 @@ def init_cosmos_wf(
     ----------
     cosmos
         Settings of the least-squares solver.
+    reference
+        Where the mean becomes zero; see `qsmflow.config.Reference`.
     orientations
         How many there are.
     destination
@@ -44,6 +48,8 @@ def init_cosmos_wf(
     ------
     local_i, mask_i, magnitude_i, b0_dir_i
         Of orientation i, in the frame of the reference.
+    csf, reference_mask
+        Of the reference.
 
     Outputs
     -------
@@ -53,9 +59,10 @@ def init_cosmos_wf(
     workflow = Workflow(name=name)
     workflow.__desc__ = (
         f"COSMOS [@cosmos] was computed from {orientations} orientations, in closed form and by masked, "
-        "magnitude-weighted least squares. "
+        f"magnitude-weighted least squares. {zero_sentence(reference)}"
     )
-    inputnode = fields_node([f"{f}_{i}" for f in PER_ORIENTATION for i in range(orientations)], "inputnode")
+    per_orientation = [f"{f}_{i}" for f in PER_ORIENTATION for i in range(orientations)]
+    inputnode = fields_node([*per_orientation, "csf", "reference_mask"], "inputnode")
     outputnode = fields_node(["chi", "out_report"], "outputnode")
     if supplied is not None:
         workflow.__desc__ = "A COSMOS map was supplied. "
@@ -64,8 +71,8 @@ def init_cosmos_wf(
         workflow.connect([(given, outputnode, [("out_file", "chi"), ("out_report", "out_report")])])
         keep(workflow, given, "out_file", "cosmos", destination)
         return workflow
-    kspace = stage_node(COSMOSKSpace(), "cosmos_kspace", budget)
-    least_squares = stage_node(COSMOS(**vars(cosmos)), "cosmos", budget)
+    kspace = stage_node(COSMOSKSpace(reference=reference), "cosmos_kspace", budget)
+    least_squares = stage_node(COSMOS(reference=reference, **vars(cosmos)), "cosmos", budget)
     taken = {"local": "in_files", "mask": "masks", "magnitude": "magnitudes", "b0_dir": "b0_dirs"}
     for field, target in taken.items():
         merge = Node(Merge(orientations, no_flatten=True), name=f"merge_{field}")
@@ -73,6 +80,8 @@ def init_cosmos_wf(
         workflow.connect([(merge, least_squares, [("out", target)])])
         if field != "magnitude":
             workflow.connect([(merge, kspace, [("out", target)])])
+    regions = [(field, field) for field in ("csf", "reference_mask")]
+    workflow.connect([(inputnode, kspace, regions), (inputnode, least_squares, regions)])
     workflow.connect([(least_squares, outputnode, [("out_file", "chi"), ("out_report", "out_report")])])
     keep(workflow, kspace, "out_file", "cosmoskspace", destination)
     keep(workflow, least_squares, "out_file", "cosmos", destination)

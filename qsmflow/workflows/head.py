@@ -68,6 +68,7 @@ def init_head_wf(
     label = reference.entities[head.orientation_entity]
     cosmos = init_cosmos_wf(
         cosmos=settings.cosmos,
+        reference=settings.reference,
         orientations=len(every),
         budget=replace(budget, images=len(every)),
         destination=Destination(out_dir, head.entities, tuple(s for d in destinations for s in d.sources), space=label),
@@ -82,6 +83,7 @@ def init_head_wf(
         if i == 0:
             cosmos.inputs.inputnode.b0_dir_0 = directions[0]
             wires = [(f"outputnode.{field}", f"inputnode.{field}_0") for field in PER_ORIENTATION if field != "b0_dir"]
+            wires += [(f"outputnode.{field}", f"inputnode.{field}") for field in ("csf", "reference_mask")]
             workflow.connect([(series_wf, cosmos, wires)])
             continue
         registration = init_registration_wf(

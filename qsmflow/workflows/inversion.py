@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from nipype.pipeline.engine import Workflow
 
@@ -43,26 +44,36 @@ def init_inversion_wf(
 
     Inputs
     ------
-    local, mask, magnitude
+    local, mask, magnitude, csf, reference_mask
     """
     workflow = Workflow(name=name)
-    inputnode = fields_node(["local", "mask", "magnitude"], "inputnode")
-    phase = {"te": phase_time(te), "b0": b0} if te and b0 else {}
+    inputnode = fields_node(["local", "mask", "magnitude", "csf", "reference_mask"], "inputnode")
+    common: dict[str, Any] = {"b0_dir": b0_dir, "reference": settings.reference}
+    if te and b0:
+        common |= {"te": phase_time(te), "b0": b0}
     for method in methods:
         interface, _ = INVERSIONS[method]
         inputs = interface.input_spec().traits()
-        known = {name: value for name, value in phase.items() if name in inputs}
-        node = stage_node(interface(b0_dir=b0_dir, **known, **vars(getattr(settings, method))), method, budget)
-        wires = [("local", "in_file"), ("mask", "mask")]
+        known = {name: value for name, value in common.items() if name in inputs}
+        node = stage_node(interface(**known, **vars(getattr(settings, method))), method, budget)
+        wires = [("local", "in_file"), ("mask", "mask"), ("csf", "csf"), ("reference_mask", "reference_mask")]
         if "magnitude" in inputs:
             wires.append(("magnitude", "magnitude"))
         workflow.connect([(inputnode, node, wires)])
         keep(workflow, node, "out_file", method, destination)
     names = [INVERSIONS[method][1] for method in methods]
-    workflow.__desc__ = f"Susceptibility was computed by {' and by '.join(names)}. "
+    workflow.__desc__ = f"Susceptibility was computed by {' and by '.join(names)}. {zero_sentence(settings.reference)}"
     return workflow
 
 
 def phase_time(te: tuple[float, ...]) -> float:
     """Echo time at which a field is taken as a phase, s: the least spacing of the echoes, where turns are rarest."""
     return min((after - before for before, after in pairwise(te)), default=te[0])
+
+
+def zero_sentence(reference: str) -> str:
+    """Where the susceptibility is zero, for the methods text."""
+    if reference == "none":
+        return ""
+    where = {"brain": "the brain", "csf": "the cerebrospinal fluid", "mask": "a supplied region"}[reference]
+    return f"Its mean is zero in {where}. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nipype.pipeline.engine import Node, Workflow
 
-from qsmflow.bids.series import Series
+from qsmflow.bids.series import MASKS, Series
 from qsmflow.config import Config
 from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.scale_phase import CombineMagnitude, ScalePhase
@@ -44,9 +44,11 @@ def init_series_wf(
         Brain mask; unset where a local field is supplied without one.
     local, mask
         Local field, ppm, and where it is valid.
+    csf, reference_mask
+        As supplied; else unset.
     """
     workflow = Workflow(name=name)
-    outputnode = fields_node(["magnitude", "brain", "local", "mask"], "outputnode")
+    outputnode = fields_node(["magnitude", "brain", "local", "mask", "csf", "reference_mask"], "outputnode")
     start = _magnitude(workflow, series, settings, budget, destination)
     if start is not None:
         workflow.connect([(start, outputnode, [("out_combined", "magnitude")])])
@@ -114,6 +116,12 @@ def init_series_wf(
             (mask_source, outputnode, [(mask_field, "mask")]),
         ]
     )
+    for what, target in (("csf", "csf"), ("reference", "reference_mask")):
+        if what in series.supplied:
+            region = _supplied(workflow, series, what, budget, destination)
+            workflow.connect(
+                [(region, inversion, [("out_file", f"inputnode.{target}")]), (region, outputnode, [("out_file", target)])]
+            )
     return workflow
 
 
@@ -138,6 +146,6 @@ def _magnitude(
 
 
 def _supplied(workflow: Workflow, series: Series, what: str, budget: Budget, destination: Destination) -> Node:
-    node = stage_node(Supplied(in_file=str(series.supplied[what])), f"supplied_{what}", budget)
+    node = stage_node(Supplied(in_file=str(series.supplied[what]), is_mask=what in MASKS), f"supplied_{what}", budget)
     keep(workflow, node, "out_file", what, destination)
     return node

@@ -210,6 +210,14 @@ def test_a_mask_must_come_from_somewhere(tmp_path):
     assert problem.stops and problem.field == "part-mag" and "medi" in problem.message
 
 
+def test_a_reference_needs_its_mask(tmp_path):
+    root = make_bids(tmp_path / "raw")
+    problem = check(root, Config(reference="csf"))[0]
+    assert problem.stops and "--derivatives csf=PATH" in problem.mend
+    add_derivative(tmp_path / "given", {"sub": "01"}, "csf")
+    assert check(root, Config(reference="csf"), derivatives={"csf": tmp_path / "given"}) == []
+
+
 def test_registration_needs_a_magnitude(tmp_path):
     root = make_bids(tmp_path / "raw", orientations=("ori1", "ori2"), echoes=(0.01,))
     for kind in ("local", "brain"):

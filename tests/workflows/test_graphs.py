@@ -70,8 +70,23 @@ def test_medi_is_told_what_it_needs(tmp_path: Path) -> None:
     node = next(node for node in flat.nodes if node.name == "medi")
     assert (node.inputs.te, node.inputs.b0) == (pytest.approx(0.005), 3.0)
     wired = {target for _, _, data in flat.in_edges(node, data=True) for _, target in data["connect"]}
-    assert wired == {"in_file", "mask", "magnitude"}
+    assert wired >= {"in_file", "mask", "magnitude"}
     assert "[@medi" in " ".join(methods_sentences(workflow))
+
+
+def test_a_supplied_region_is_the_zero_of_every_map(tmp_path: Path) -> None:
+    labels = ("ori1", "ori2")
+    make_bids(tmp_path / "bids", orientations=labels)
+    for label in labels:
+        add_derivative(tmp_path / "given", {"sub": "01", "acq": label}, "csf")
+    workflow = graph(tmp_path, Config(reference="csf"), supplied={"csf": tmp_path / "given"})
+    assert "zero in the cerebrospinal fluid" in " ".join(methods_sentences(workflow))
+    flat = workflow._create_flat_graph()
+    maps = [node for node in flat.nodes if node.name in ("tkd", "l2", "cosmos", "cosmos_kspace")]
+    assert len(maps) == 6
+    for node in maps:
+        assert node.inputs.reference == "csf"
+        assert "csf" in {target for _, _, data in flat.in_edges(node, data=True) for _, target in data["connect"]}
 
 
 @pytest.mark.parametrize("what", ["mask", "total", "local"])

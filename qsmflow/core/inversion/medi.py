@@ -38,8 +38,8 @@ def medi(
     """Minimise ``|W (exp(i s D chi) - exp(i s field)) / s|^2 / 2 + weight |M grad chi|_1`` over sources in the mask.
 
     W is the magnitude, with mean square one in the mask; M is zero where the magnitude has an edge and at the surface
-    of the mask; s turns ppm into radians at `te`. With `csf`, ``csf_weight |chi - mean of chi|^2 / 2`` over that mask is
-    added, and its mean becomes zero. Solved by Gauss-Newton steps with lagged diffusivity, each by preconditioned
+    of the mask; s turns ppm into radians at `te`. With `csf`, ``csf_weight |chi - mean of chi|^2 / 2`` over that mask
+    is added, and its mean becomes zero. Solved by Gauss-Newton steps with lagged diffusivity, each by preconditioned
     conjugate gradients, from zero.
 
     Parameters

@@ -1,0 +1,51 @@
+"""Inversions on files: what they share, and what only one takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qsmflow.core.dipole import forward_field
+from qsmflow.interfaces.inversion import L2, MEDI, TKD
+from qsmflow.interfaces.volume import Volume, load, save
+
+SHAPE = (16, 16, 16)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """A local field, its mask, a magnitude and a region of fluid."""
+    chi, mask, csf = torch.zeros(SHAPE), torch.zeros(SHAPE), torch.zeros(SHAPE)
+    chi[5:8, 6:10, 7:10], mask[2:14, 2:14, 2:14], csf[9:12, 6:10, 7:10] = 0.1, 1.0, 1.0
+    images = {"in_file": forward_field(chi, (1, 1, 1)) * mask, "mask": mask, "magnitude": 1.0 - chi, "csf": csf}
+    return {name: save(Volume(data, np.eye(4)), tmp_path / f"{name}.nii") for name, data in images.items()}
+
+
+def test_the_zero_is_where_it_is_told(files: dict[str, str], tmp_path: Path) -> None:
+    inputs = {name: files[name] for name in ("in_file", "mask")}
+    plain = TKD(**inputs).run(cwd=str(tmp_path)).outputs
+    assert "ReferenceSubtracted" not in plain.out_report["Measured"]
+    before = load(plain.out_file).data
+    for reference, where in (("brain", "mask"), ("csf", "csf"), ("mask", "csf")):
+        regions = {"csf": files["csf"]} if reference == "csf" else {"reference_mask": files["csf"]}
+        done = TKD(reference=reference, **inputs, **regions).run(cwd=str(tmp_path)).outputs
+        found, region, mask = load(done.out_file).data, load(files[where]).mask, load(files["mask"]).mask
+        assert float(found[region].mean()) == pytest.approx(0.0, abs=1e-6)
+        told = done.out_report["Measured"]
+        assert told["ReferenceVoxels"] == int(region.sum())
+        assert torch.allclose(found[mask] + told["ReferenceSubtracted"], before[mask], atol=1e-5)
+        assert done.out_report["Parameters"]["reference"] == reference
+
+
+def test_a_missing_region_is_named(files: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="reference csf needs the input csf"):
+        L2(in_file=files["in_file"], mask=files["mask"], reference="csf").run(cwd=str(tmp_path))
+
+
+def test_medi_takes_magnitude_and_fluid(files: dict[str, str], tmp_path: Path) -> None:
+    done = MEDI(te=0.005, b0=3.0, max_iterations=3, **files).run(cwd=str(tmp_path)).outputs
+    assert float(load(done.out_file).data[load(files["csf"]).mask].mean()) == pytest.approx(0.0, abs=1e-6)
+    assert done.out_report["Measured"]["Iterations"] <= 3 and done.out_report["Parameters"]["te"] == 0.005
