@@ -152,7 +152,7 @@ def _toml_value(value: Any) -> str:
 
 
 #: Inversions of a single orientation, by the name that each has everywhere.
-INVERSIONS = ("tkd", "l2", "medi")
+INVERSIONS = ("tkd", "l2", "ilsqr", "medi")
 
 # --- one class a stage, in the order of the pipeline -------------------------------------------------------------
 
@@ -240,6 +240,15 @@ class L2(Settings):
 
 
 @dataclass(frozen=True)
+class ILSQR(Settings):
+    """Least squares, then the streaking artefacts estimated and removed."""
+
+    threshold: float = setting(0.2, "dipole values nearer to zero than this may hold artefacts", low=0, high=2 / 3)
+    tolerance: float = setting(0.03, "relative residual at which the estimate of the artefacts stops", low=0)
+    max_iterations: int = setting(50, "most iterations of that estimate", low=1)
+
+
+@dataclass(frozen=True)
 class MEDI(Settings):
     """Nonlinear inversion whose gradient penalty spares the edges of the magnitude."""
 
@@ -282,7 +291,30 @@ class Reference(Settings):
 
 
 @dataclass(frozen=True)
-class Config(Reference):
+class WeightChoice(Settings):
+    """How the weight of a regularised inversion comes about."""
+
+    choose_weight: str = setting(
+        "none",
+        "none: the weight as it is set; else by 9 inversions, from a hundredth to a hundred times that: "
+        "where the map changes least with the weight (quasioptimality), or the inflection point of the L-curve",
+        choices=("none", "quasioptimality", "lcurve"),
+    )
+
+
+@dataclass(frozen=True)
+class OrientationWeights(Settings):
+    """What each orientation counts in COSMOS."""
+
+    orientation_weights: str = setting(
+        "equal",
+        "equal; or residual: inverse to how far its field is from that of a first, equally weighted map",
+        choices=("equal", "residual"),
+    )
+
+
+@dataclass(frozen=True)
+class Config(OrientationWeights, WeightChoice, Reference):
     """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
 
     inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=INVERSIONS)
@@ -294,9 +326,17 @@ class Config(Reference):
     vsharp: VSharp = field(default_factory=VSharp)
     tkd: TKD = field(default_factory=TKD)
     l2: L2 = field(default_factory=L2)
+    ilsqr: ILSQR = field(default_factory=ILSQR)
     medi: MEDI = field(default_factory=MEDI)
     registration: Registration = field(default_factory=Registration)
     cosmos: COSMOS = field(default_factory=COSMOS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weighted = [name for name in INVERSIONS if hasattr(getattr(self, name), "weight")]
+        if self.choose_weight != "none" and not set(weighted) & set(self.inversion):
+            told = f"no inversion of {', '.join(self.inversion)} has a weight; take one of {', '.join(weighted)}"
+            raise ConfigError(f"choose_weight: {told}")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from qsmflow.cli import validate as validate_verb
 from qsmflow.cli.options import given
 from qsmflow.cli.stage import stage_parser
 from qsmflow.core.background import vsharp
-from qsmflow.core.inversion import cosmos, l2, medi, tkd
+from qsmflow.core.inversion import cosmos, ilsqr, l2, medi, tkd
 from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.interfaces.stages import stages
 
@@ -23,6 +23,7 @@ CORE = {
     config.VSharp: vsharp,
     config.TKD: tkd,
     config.L2: l2,
+    config.ILSQR: ilsqr,
     config.MEDI: medi,
     config.COSMOS: cosmos,
     config.QualityMask: keep_good_phase,
@@ -35,6 +36,7 @@ STAGES = {
     "vsharp": config.VSharp,
     "tkd": config.TKD,
     "l2": config.L2,
+    "ilsqr": config.ILSQR,
     "medi": config.MEDI,
     "rigid_register": config.Registration,
     "cosmos": config.COSMOS,
@@ -53,6 +55,13 @@ def test_core_signature_has_the_defaults_of_the_settings(group: type[config.Sett
     for item in dataclasses.fields(group):
         assert parameters[item.name].default == item.default, item.name
         assert item.name in (CORE[group].__doc__ or "")
+
+
+@pytest.mark.parametrize("name", config.INVERSIONS)
+def test_what_has_a_weight_lets_the_data_choose_it(name: str) -> None:
+    weighted = "weight" in {item.name for item in dataclasses.fields(STAGES[name])}
+    assert ("norms" in inspect.signature(CORE[STAGES[name]]).parameters) == weighted
+    assert ("choose_weight" in stages()[name].input_spec().traits()) == weighted
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -120,6 +129,7 @@ def test_toml_comes_back() -> None:
         ({"tkd": 3}, "table"),
         ({"vsharp": {"max_radius": "wide"}}, "expected float"),
         ({"inversion": ["tkd", "magic"]}, "magic"),
+        ({"inversion": ["tkd"], "choose_weight": "lcurve"}, "no inversion of tkd has a weight"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(table: dict[str, object], told: str) -> None:

@@ -46,6 +46,7 @@ OUTPUTS: dict[str, Output] = {
     "reference": Output("anat", "mask", "reference", "Reference region, as supplied.", {"Type": "ROI"}),
     "tkd": Output("anat", "Chimap", "tkd", "Susceptibility by truncated k-space division.", _CHI),
     "l2": Output("anat", "Chimap", "l2", "Susceptibility by closed-form L2 inversion.", _CHI),
+    "ilsqr": Output("anat", "Chimap", "ilsqr", "Susceptibility by least squares less streaking artefacts.", _CHI),
     "medi": Output("anat", "Chimap", "medi", "Susceptibility by morphology-enabled dipole inversion.", _CHI),
     "cosmos": Output("anat", "Chimap", "cosmos", "Susceptibility by COSMOS, masked and weighted least squares.", _CHI),
     "cosmoskspace": Output("anat", "Chimap", "cosmoskspace", "Susceptibility by COSMOS, closed form in k-space.", _CHI),

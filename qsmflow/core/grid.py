@@ -79,3 +79,14 @@ def rfft(volume: torch.Tensor) -> torch.Tensor:
 def irfft(spectrum: torch.Tensor, shape: Size) -> torch.Tensor:
     """Inverse of `rfft` for a volume of `shape`."""
     return torch.fft.irfftn(spectrum, s=shape, dim=(-3, -2, -1))
+
+
+def energy(spectrum: torch.Tensor, shape: Size) -> float:
+    """Sum of the squares of the real volume of `shape` whose `rfft` is `spectrum` (Parseval)."""
+    power = spectrum.real.square() + spectrum.imag.square()
+    # The half that rfft leaves out mirrors all planes but the first and, for an even size, the last.
+    once = power[..., 0].sum(dtype=torch.float64)
+    if shape[2] % 2 == 0:
+        once = once + power[..., -1].sum(dtype=torch.float64)
+    voxels = shape[0] * shape[1] * shape[2]
+    return float(2.0 * power.sum(dtype=torch.float64) - once) / voxels

@@ -9,6 +9,8 @@ import torch
 Operator = Callable[[torch.Tensor], torch.Tensor]
 #: Told of each iteration: its number from 1, and the relative residual or change by which the method stops.
 Progress = Callable[[int, float], None]
+#: Told by a method with a weighted penalty, at its end: the norm of the misfit and the penalty, without its weight.
+Norms = Callable[[float, float], None]
 
 
 def conjugate_gradients(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from nipype.interfaces.base import File, InputMultiObject, traits
+from nipype.interfaces.base import File, InputMultiObject, isdefined, traits
 
 from qsmflow import config
-from qsmflow.core.inversion import condition, cosmos, cosmos_kspace
+from qsmflow.core.inversion import condition, cosmos, cosmos_kspace, orientation_noise
 from qsmflow.engines.resources import Resources
 
 from .base import StageInterface, StageOutputSpec, with_settings
@@ -19,11 +20,15 @@ from .volume import load_stack, save
 _Direction = traits.Tuple(traits.Float(), traits.Float(), traits.Float())
 
 
+@with_settings(config.OrientationWeights)
 class _OrientationsInputSpec(ReferencedInputSpec):
     in_files = InputMultiObject(File(exists=True), mandatory=True, desc="local fields in the reference frame, ppm")
     masks = InputMultiObject(File(exists=True), mandatory=True, desc="where each of them is valid")
     b0_dirs = traits.List(
         _Direction, mandatory=True, parameter=True, desc="B0 of each orientation in the voxel axes of the reference"
+    )
+    weights = traits.List(
+        traits.Float(), parameter=True, desc="weight of each orientation, inverse to its noise, instead of the method's"
     )
 
 
@@ -37,9 +42,21 @@ class COSMOSOutputSpec(StageOutputSpec):
 class _Orientations(StageInterface):
     output_spec = COSMOSOutputSpec
 
-    def _solve(self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any) -> tuple[torch.Tensor, dict[str, Any]]:
+    def _solve(
+        self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any, weights: Sequence[float] | None
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
         """Susceptibility and what was measured on the way."""
         raise NotImplementedError
+
+    def _weights(self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any) -> list[float] | None:
+        """Of the orientations: as given, or from a first solution, or None where they are equal."""
+        if isdefined(self.inputs.weights):
+            return list(self.inputs.weights)
+        if self.inputs.orientation_weights == "equal":
+            return None
+        first, _ = self._solve(fields, masks, voxel_size, None)
+        noise = orientation_noise(first, fields, masks, voxel_size, self.inputs.b0_dirs)
+        return [min(noise) / one for one in noise]
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load_stack(self.inputs.in_files)
@@ -47,7 +64,10 @@ class _Orientations(StageInterface):
         common = masks.all(0)
         if not bool(common.any()):
             raise ValueError("the masks of the orientations have no voxel in common; look at the registration")
-        chi, measured = self._solve(volume.data, masks, volume.voxel_size)
+        weights = self._weights(volume.data, masks, volume.voxel_size)
+        chi, measured = self._solve(volume.data, masks, volume.voxel_size, weights)
+        if weights is not None:
+            measured["OrientationWeights"] = [round(weight, 4) for weight in weights]
         chi, zero = referenced(self.inputs, chi * common, common)
         self._results["out_file"] = save(volume.with_data(chi), cwd / f"{self.stage}.nii")
         self._results["out_mask"] = save(volume.with_data(common), cwd / "mask.nii")
@@ -85,8 +105,11 @@ class COSMOSKSpace(_Orientations):
     resources = Resources(volumes=10, volumes_per_image=2, cpus=2)
     input_spec = COSMOSKSpaceInputSpec
 
-    def _solve(self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any) -> tuple[torch.Tensor, dict[str, Any]]:
-        return cosmos_kspace(fields, masks.all(0), voxel_size, self.inputs.b0_dirs), {}
+    def _solve(
+        self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any, weights: Sequence[float] | None
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        common = masks.all(0)
+        return cosmos_kspace(fields, common, voxel_size, self.inputs.b0_dirs, orientation_weights=weights), {}
 
 
 @with_settings(config.COSMOS)
@@ -106,7 +129,15 @@ class COSMOS(_Orientations):
     resources = Resources(volumes=14, volumes_per_image=6, cpus=2, minutes=6)
     input_spec = COSMOSInputSpec
 
-    def _solve(self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any) -> tuple[torch.Tensor, dict[str, Any]]:
-        weights = noise_weights(load_stack(self.inputs.magnitudes).data, masks)
-        chi, residuals = cosmos(fields, weights, voxel_size, self.inputs.b0_dirs, **self.settings(config.COSMOS))
+    def _solve(
+        self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any, weights: Sequence[float] | None
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        chi, residuals = cosmos(
+            fields,
+            noise_weights(load_stack(self.inputs.magnitudes).data, masks),
+            voxel_size,
+            self.inputs.b0_dirs,
+            orientation_weights=weights,
+            **self.settings(config.COSMOS),
+        )
         return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}

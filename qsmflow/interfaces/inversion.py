@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from nipype.interfaces.base import File, isdefined, traits
 
 from qsmflow import config
-from qsmflow.core.inversion import l2, medi, tkd
+from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, tkd
+from qsmflow.core.solve import Norms
 from qsmflow.engines.resources import Resources
 
 from .base import StageInterface, StageOutputSpec, with_settings
@@ -23,6 +25,11 @@ class _InversionInputSpec(DirectedInputSpec, ReferencedInputSpec):
     mask = File(exists=True, mandatory=True, desc="where the local field is valid")
 
 
+@with_settings(config.WeightChoice)
+class _WeightedInputSpec(_InversionInputSpec):
+    """Inputs of a method whose setting `weight` may be chosen on the data."""
+
+
 class InversionOutputSpec(StageOutputSpec):
     """Outputs of every inversion."""
 
@@ -33,18 +40,44 @@ class _Inversion(StageInterface):
     """Load field and mask, invert, save."""
 
     output_spec = InversionOutputSpec
+    #: The settings of the method.
+    group: ClassVar[type[config.Settings]]
 
-    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: Direction) -> tuple[torch.Tensor, dict[str, Any]]:
+    def _invert(
+        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
         """Susceptibility, ppm, and what was measured on the way."""
         raise NotImplementedError
+
+    def _settings(self, volume: Volume, mask: torch.Tensor, b0_dir: Direction) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The settings, with the weight that the data choose where they shall; and the curve it was chosen by."""
+        settings = self.settings(self.group)
+        if "choose_weight" not in self.inputs.traits() or self.inputs.choose_weight == "none":
+            return settings, {}
+
+        def solve(weight: float, norms: Norms) -> torch.Tensor:
+            return self._invert(volume, mask, b0_dir, {**settings, "weight": weight, "norms": norms})[0]
+
+        choice = choose_weight(solve, settings["weight"], self.inputs.choose_weight)
+        curves = {
+            "TriedWeights": choice.weights,
+            "TriedMisfits": choice.misfits,
+            "TriedPenalties": choice.penalties,
+            "TriedChanges": choice.changes,
+        }
+        told: dict[str, Any] = {name: [float(f"{x:.4g}") for x in curve] for name, curve in curves.items()}
+        if choice.chosen is None:
+            return settings, {**told, "ChosenWeight": "none: the curve has no such point; the weight is as it was set"}
+        return {**settings, "weight": choice.chosen}, {**told, "ChosenWeight": float(f"{choice.chosen:.4g}")}
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
         b0_dir = direction(self.inputs, volume)
-        chi, measured = self._invert(volume, mask, b0_dir)
+        settings, chosen = self._settings(volume, mask, b0_dir)
+        chi, measured = self._invert(volume, mask, b0_dir, settings)
         chi, zero = referenced(self.inputs, chi, mask)
         self._results["out_file"] = save(volume.with_data(chi), cwd / f"{self.stage}.nii")
-        return {"B0Direction": rounded(b0_dir), **measured, **zero}
+        return {"B0Direction": rounded(b0_dir), **chosen, **measured, **zero}
 
 
 @with_settings(config.TKD)
@@ -57,15 +90,18 @@ class TKD(_Inversion):
 
     stage = "tkd"
     method = "truncated k-space division"
+    group = config.TKD
     resources = Resources(volumes=28, cpus=2)
     input_spec = TKDInputSpec
 
-    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: Direction) -> tuple[torch.Tensor, dict[str, Any]]:
-        return tkd(volume.data, mask, volume.voxel_size, b0_dir, **self.settings(config.TKD)), {}
+    def _invert(
+        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        return tkd(volume.data, mask, volume.voxel_size, b0_dir, **settings), {}
 
 
 @with_settings(config.L2)
-class L2InputSpec(_InversionInputSpec):
+class L2InputSpec(_WeightedInputSpec):
     """Inputs of `L2`."""
 
 
@@ -74,15 +110,39 @@ class L2(_Inversion):
 
     stage = "l2"
     method = "closed-form L2-regularised inversion"
+    group = config.L2
     resources = Resources(volumes=28, cpus=2)
     input_spec = L2InputSpec
 
-    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: Direction) -> tuple[torch.Tensor, dict[str, Any]]:
-        return l2(volume.data, mask, volume.voxel_size, b0_dir, **self.settings(config.L2)), {}
+    def _invert(
+        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        return l2(volume.data, mask, volume.voxel_size, b0_dir, **settings), {}
+
+
+@with_settings(config.ILSQR)
+class ILSQRInputSpec(_InversionInputSpec):
+    """Inputs of `ILSQR`."""
+
+
+class ILSQR(_Inversion):
+    """Least squares, then the streaking artefacts estimated and removed."""
+
+    stage = "ilsqr"
+    method = "iLSQR"
+    group = config.ILSQR
+    resources = Resources(volumes=28, cpus=2, minutes=6)
+    input_spec = ILSQRInputSpec
+
+    def _invert(
+        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        chi, residuals = ilsqr(volume.data, mask, volume.voxel_size, b0_dir, **settings)
+        return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}
 
 
 @with_settings(config.MEDI)
-class MEDIInputSpec(_InversionInputSpec):
+class MEDIInputSpec(_WeightedInputSpec):
     """Inputs of `MEDI`."""
 
     magnitude = File(exists=True, mandatory=True, desc="magnitude: the noise weights and the edges")
@@ -97,10 +157,13 @@ class MEDI(_Inversion):
 
     stage = "medi"
     method = "morphology-enabled dipole inversion"
+    group = config.MEDI
     resources = Resources(volumes=34, cpus=2, minutes=12)
     input_spec = MEDIInputSpec
 
-    def _invert(self, volume: Volume, mask: torch.Tensor, b0_dir: Direction) -> tuple[torch.Tensor, dict[str, Any]]:
+    def _invert(
+        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
         chi, changes = medi(
             volume.data,
             load(self.inputs.magnitude).data,
@@ -110,6 +173,6 @@ class MEDI(_Inversion):
             te=self.inputs.te,
             b0=self.inputs.b0,
             csf=load(self.inputs.csf).mask if isdefined(self.inputs.csf) else None,
-            **self.settings(config.MEDI),
+            **settings,
         )
         return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qsmflow.bids.naming import OUTPUTS
 from qsmflow.reports.blocks import Block, Details, Note, Picture, Section
 from qsmflow.reports.collect import Found, SeriesFiles
+from qsmflow.reports.curves import weight_picture
 from qsmflow.reports.figures import (
     Scale,
     chi_scale,
@@ -35,6 +36,7 @@ TITLES = {
     "reference": "Reference mask",
     "tkd": "TKD",
     "l2": "L2",
+    "ilsqr": "iLSQR",
     "medi": "MEDI",
     "cosmos": "COSMOS",
     "cosmoskspace": "COSMOS (k-space)",
@@ -123,6 +125,8 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float]) -> SeriesView:
             section.blocks.append(_map_picture(series.name, kind, volumes[kind], cuts, scale, mask, numbers))
     chis = {kind: volumes[kind] for kind in chi_kinds(series.native) if kind in volumes}
     section.blocks += chi_blocks(series.name, chis, cuts, local, numbers)
+    curves = [weight_picture(series.name, title_of(kind), series.native[kind]) for kind in chis]
+    section.blocks += [picture for picture in curves if picture is not None]
     return SeriesView(section, numbers)
 
 

@@ -23,6 +23,7 @@ def init_cosmos_wf(
     *,
     cosmos: config.COSMOS,
     reference: str,
+    orientation_weights: str,
     orientations: int,
     budget: Budget,
     destination: Destination,
@@ -37,6 +38,8 @@ def init_cosmos_wf(
         Settings of the least-squares solver.
     reference
         Where the mean becomes zero; see `qsmflow.config.Reference`.
+    orientation_weights
+        What each orientation counts; see `qsmflow.config.OrientationWeights`.
     orientations
         How many there are.
     destination
@@ -57,9 +60,12 @@ def init_cosmos_wf(
         By least squares.
     """
     workflow = Workflow(name=name)
+    weights = ""
+    if orientation_weights == "residual":
+        weights = "Each orientation was weighted by how well its field agrees with that of a first map. "
     workflow.__desc__ = (
         f"COSMOS [@cosmos] was computed from {orientations} orientations, in closed form and by masked, "
-        f"magnitude-weighted least squares. {zero_sentence(reference)}"
+        f"magnitude-weighted least squares. {weights}{zero_sentence(reference)}"
     )
     per_orientation = [f"{f}_{i}" for f in PER_ORIENTATION for i in range(orientations)]
     inputnode = fields_node([*per_orientation, "csf", "reference_mask"], "inputnode")
@@ -71,8 +77,9 @@ def init_cosmos_wf(
         workflow.connect([(given, outputnode, [("out_file", "chi"), ("out_report", "out_report")])])
         keep(workflow, given, "out_file", "cosmos", destination)
         return workflow
-    kspace = stage_node(COSMOSKSpace(reference=reference), "cosmos_kspace", budget)
-    least_squares = stage_node(COSMOS(reference=reference, **vars(cosmos)), "cosmos", budget)
+    common = {"reference": reference, "orientation_weights": orientation_weights}
+    kspace = stage_node(COSMOSKSpace(**common), "cosmos_kspace", budget)
+    least_squares = stage_node(COSMOS(**common, **vars(cosmos)), "cosmos", budget)
     taken = {"local": "in_files", "mask": "masks", "magnitude": "magnitudes", "b0_dir": "b0_dirs"}
     for field, target in taken.items():
         merge = Node(Merge(orientations, no_flatten=True), name=f"merge_{field}")

@@ -69,6 +69,7 @@ def init_head_wf(
     cosmos = init_cosmos_wf(
         cosmos=settings.cosmos,
         reference=settings.reference,
+        orientation_weights=settings.orientation_weights,
         orientations=len(every),
         budget=replace(budget, images=len(every)),
         destination=Destination(out_dir, head.entities, tuple(s for d in destinations for s in d.sources), space=label),

@@ -8,7 +8,7 @@ from typing import Any
 from nipype.pipeline.engine import Workflow
 
 from qsmflow import config
-from qsmflow.interfaces.inversion import L2, MEDI, TKD
+from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -16,6 +16,7 @@ from .nodes import Budget, Destination, fields_node, keep, stage_node
 INVERSIONS = {
     "tkd": (TKD, "truncated k-space division [@tkd]"),
     "l2": (L2, "closed-form L2-regularised inversion [@l2]"),
+    "ilsqr": (ILSQR, "least squares less streaking artefacts, iLSQR [@ilsqr]"),
     "medi": (MEDI, "morphology-enabled dipole inversion, nonlinear [@medi; @nonlinear]"),
 }
 
@@ -48,7 +49,7 @@ def init_inversion_wf(
     """
     workflow = Workflow(name=name)
     inputnode = fields_node(["local", "mask", "magnitude", "csf", "reference_mask"], "inputnode")
-    common: dict[str, Any] = {"b0_dir": b0_dir, "reference": settings.reference}
+    common: dict[str, Any] = {"b0_dir": b0_dir, "reference": settings.reference, "choose_weight": settings.choose_weight}
     if te and b0:
         common |= {"te": phase_time(te), "b0": b0}
     for method in methods:
@@ -62,13 +63,23 @@ def init_inversion_wf(
         workflow.connect([(inputnode, node, wires)])
         keep(workflow, node, "out_file", method, destination)
     names = [INVERSIONS[method][1] for method in methods]
-    workflow.__desc__ = f"Susceptibility was computed by {' and by '.join(names)}. {zero_sentence(settings.reference)}"
+    workflow.__desc__ = f"Susceptibility was computed by {' and by '.join(names)}. {_weight_sentence(methods, settings)}"
+    workflow.__desc__ += zero_sentence(settings.reference)
     return workflow
 
 
 def phase_time(te: tuple[float, ...]) -> float:
     """Echo time at which a field is taken as a phase, s: the least spacing of the echoes, where turns are rarest."""
     return min((after - before for before, after in pairwise(te)), default=te[0])
+
+
+def _weight_sentence(methods: tuple[str, ...], settings: config.Config) -> str:
+    """How the weights were chosen, for the methods text."""
+    if settings.choose_weight == "none":
+        return ""
+    weighted = [method for method in methods if hasattr(getattr(settings, method), "weight")]
+    ways = {"quasioptimality": "quasi-optimality [@quasioptimality]", "lcurve": "the L-curve's inflection [@lcurve]"}
+    return f"The weight of {' and '.join(weighted)} was chosen on the data by {ways[settings.choose_weight]}. "
 
 
 def zero_sentence(reference: str) -> str:

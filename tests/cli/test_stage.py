@@ -58,7 +58,7 @@ def test_list_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["medi"], "no such stage"),
+        (["magic"], "no such stage"),
         (["tkd"], "--in_file is missing"),
         (["tkd", "--in_file", "nowhere.nii", "--mask", "nowhere.nii"], "no such file"),
         (["tkd", "--threshold", "x"], "invalid float"),

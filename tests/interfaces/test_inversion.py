@@ -49,3 +49,17 @@ def test_medi_takes_magnitude_and_fluid(files: dict[str, str], tmp_path: Path) -
     done = MEDI(te=0.005, b0=3.0, max_iterations=3, **files).run(cwd=str(tmp_path)).outputs
     assert float(load(done.out_file).data[load(files["csf"]).mask].mean()) == pytest.approx(0.0, abs=1e-6)
     assert done.out_report["Measured"]["Iterations"] <= 3 and done.out_report["Parameters"]["te"] == 0.005
+
+
+def test_the_data_choose_the_weight(files: dict[str, str], tmp_path: Path) -> None:
+    inputs = {name: files[name] for name in ("in_file", "mask")}
+    done = L2(choose_weight="quasioptimality", **inputs).run(cwd=str(tmp_path)).outputs
+    told = done.out_report["Measured"]
+    assert len(told["TriedWeights"]) == len(told["TriedMisfits"]) == len(told["TriedPenalties"]) == 9
+    assert len(told["TriedChanges"]) == 8
+    weight = told["ChosenWeight"]
+    weight = 0.01 if isinstance(weight, str) else weight
+    (tmp_path / "set").mkdir()
+    plain = L2(weight=weight, **inputs).run(cwd=str(tmp_path / "set")).outputs
+    assert torch.allclose(load(done.out_file).data, load(plain.out_file).data, atol=1e-4)
+    assert "TriedWeights" not in plain.out_report["Measured"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qsmflow.bids.discovery import discover
-from qsmflow.config import Config, QualityMask
+from qsmflow.config import INVERSIONS, Config, QualityMask
 from qsmflow.engines.execute import real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from tests.builders import add_derivative, make_bids
@@ -72,6 +72,18 @@ def test_medi_is_told_what_it_needs(tmp_path: Path) -> None:
     wired = {target for _, _, data in flat.in_edges(node, data=True) for _, target in data["connect"]}
     assert wired >= {"in_file", "mask", "magnitude"}
     assert "[@medi" in " ".join(methods_sentences(workflow))
+
+
+def test_choices_of_all_inversions_reach_their_stages(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
+    settings = Config(inversion=INVERSIONS, choose_weight="quasioptimality", orientation_weights="residual")
+    workflow = graph(tmp_path, settings)
+    told = " ".join(methods_sentences(workflow))
+    assert "weight of l2 and medi was chosen" in told and "weighted by how well" in told
+    nodes = {node.name: node for node in workflow._create_flat_graph().nodes}
+    assert {"tkd", "l2", "ilsqr", "medi"} <= set(nodes)
+    assert nodes["l2"].inputs.choose_weight == nodes["medi"].inputs.choose_weight == "quasioptimality"
+    assert nodes["cosmos"].inputs.orientation_weights == nodes["cosmos_kspace"].inputs.orientation_weights == "residual"
 
 
 def test_a_supplied_region_is_the_zero_of_every_map(tmp_path: Path) -> None:

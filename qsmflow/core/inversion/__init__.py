@@ -1,8 +1,21 @@
 """From the local field to susceptibility."""
 
-from .cosmos import condition, cosmos, cosmos_kspace
+from .choice import Choice, choose_weight
+from .cosmos import condition, cosmos, cosmos_kspace, orientation_noise
+from .ilsqr import ilsqr
 from .l2 import l2
 from .medi import medi
 from .tkd import tkd
 
-__all__ = ["condition", "cosmos", "cosmos_kspace", "l2", "medi", "tkd"]
+__all__ = [
+    "Choice",
+    "choose_weight",
+    "condition",
+    "cosmos",
+    "cosmos_kspace",
+    "ilsqr",
+    "l2",
+    "medi",
+    "orientation_noise",
+    "tkd",
+]

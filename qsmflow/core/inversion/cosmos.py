@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from ..box import Box
-from ..dipole import dipole_kernel
+from ..dipole import dipole_kernel, forward_field
 from ..mask.morphology import distance_to
-from ..solve import conjugate_gradients
+from ..solve import Progress, conjugate_gradients
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,9 @@ def cosmos_kspace(
     b0_dirs: Sequence[Sequence[float]],
     *,
     floor: float = 0.1,
+    orientation_weights: Sequence[float] | None = None,
 ) -> torch.Tensor:
-    """COSMOS in closed form: ``chi(k) = sum_i D_i F_i / sum_i D_i^2``.
+    """COSMOS in closed form: ``chi(k) = sum_i w_i^2 D_i F_i / sum_i w_i^2 D_i^2``.
 
     Parameters
     ----------
@@ -59,8 +60,10 @@ def cosmos_kspace(
     b0_dirs
         Direction of B0 of each orientation in the voxel axes of the reference.
     floor
-        Where ``sqrt(sum_i D_i^2 / N)`` is below this, it is held there, so that a poor set of orientations
+        Where the root mean square of ``w_i D_i`` is below this, it is held there, so that a poor set of orientations
         does not amplify noise without bound.
+    orientation_weights
+        w, inverse to the noise of each orientation, up to a factor. None: all equal.
 
     Returns
     -------
@@ -70,22 +73,24 @@ def cosmos_kspace(
     Raises
     ------
     ValueError
-        Fewer than two orientations, or their number differs from that of the directions.
+        Fewer than two orientations, their number differs from that of the directions or of the weights, or these are
+        not positive.
 
     References
     ----------
     Liu et al., Magn Reson Med 2009.
     """
     _check(fields, b0_dirs)
+    factors = _factors(orientation_weights, len(fields))
     box = Box.around(mask)
     inside = box.cut(mask)
     numerator: torch.Tensor | None = None
     power = torch.zeros(())
-    for field, b0_dir in zip(fields, b0_dirs, strict=True):
+    for field, b0_dir, factor in zip(fields, b0_dirs, factors, strict=True):
         kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=fields.device)
-        term = box.spectrum(box.cut(field) * inside) * kernel
+        term = box.spectrum(box.cut(field) * inside) * (factor * kernel)
         numerator = term if numerator is None else numerator.add_(term)
-        power = power + kernel.square()
+        power = power + factor * kernel.square()
     assert numerator is not None
     chi = box.content(numerator / power.clamp_min(len(fields) * floor**2))
     return box.put(chi * inside, mask.shape)
@@ -100,6 +105,8 @@ def cosmos(
     margin: float = 4.0,
     tolerance: float = 0.01,
     max_iterations: int = 50,
+    orientation_weights: Sequence[float] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[torch.Tensor, list[float]]:
     """COSMOS as masked, weighted least squares: ``min sum_i |W_i (D_i * chi - field_i)|^2``, chi near the mask.
 
@@ -123,6 +130,10 @@ def cosmos(
         removal left in the fields is fitted last, so stopping late costs accuracy on real fields.
     max_iterations
         Stops there at the latest.
+    orientation_weights
+        As in `cosmos_kspace`; they multiply `weights`.
+    progress
+        Called after each iteration with the relative residual.
 
     Returns
     -------
@@ -148,7 +159,8 @@ def cosmos(
     box = Box.around(support, [n // 8 for n in Box.around(support).size])
     support = box.cut(support)
     kernels = [dipole_kernel(box.padded, voxel_size, b, device=fields.device) for b in b0_dirs]
-    power = box.cut(weights).square()
+    factors = torch.tensor(_factors(orientation_weights, len(fields)), device=fields.device)
+    power = box.cut(weights).square() * factors[:, None, None, None]
     power = power / power.sum(0)[box.cut(mask)].mean()
 
     def adjoint(images: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
@@ -163,9 +175,52 @@ def cosmos(
         return adjoint([w * box.content(spectrum * kernel) for kernel, w in zip(kernels, power, strict=True)])
 
     chi, residuals = conjugate_gradients(
-        normal, adjoint(power * box.cut(fields)), iterations=max_iterations, tolerance=tolerance
+        normal, adjoint(power * box.cut(fields)), iterations=max_iterations, tolerance=tolerance, progress=progress
     )
     return box.put(chi, mask.shape), residuals
+
+
+def orientation_noise(
+    chi: torch.Tensor,
+    fields: torch.Tensor,
+    masks: torch.Tensor,
+    voxel_size: Sequence[float],
+    b0_dirs: Sequence[Sequence[float]],
+) -> list[float]:
+    """How far the field of each orientation is from that of their common map: root mean square in its mask, ppm.
+
+    Parameters
+    ----------
+    chi
+        A first solution, ppm, (X, Y, Z).
+    fields, voxel_size, b0_dirs
+        As in `cosmos_kspace`.
+    masks
+        bool, (N, X, Y, Z).
+
+    Returns
+    -------
+    list of float
+        Its inverses are weights for a second solution. At least a thousandth of the largest, lest one orientation that
+        is met exactly be all that counts.
+    """
+    found = [
+        float((forward_field(chi, voxel_size, b0_dir) - field)[mask].square().mean().sqrt())
+        for field, mask, b0_dir in zip(fields, masks, b0_dirs, strict=True)
+    ]
+    return [max(noise, 1e-3 * max(found), 1e-12) for noise in found]
+
+
+def _factors(orientation_weights: Sequence[float] | None, count: int) -> list[float]:
+    """Squares of the weights, of mean one."""
+    if orientation_weights is None:
+        return [1.0] * count
+    if len(orientation_weights) != count:
+        raise ValueError(f"{count} fields but {len(orientation_weights)} weights of orientations")
+    if not all(weight > 0 for weight in orientation_weights):
+        raise ValueError(f"weights of orientations must be above 0, got {tuple(orientation_weights)}")
+    squares = [float(weight) ** 2 for weight in orientation_weights]
+    return [count * square / sum(squares) for square in squares]
 
 
 def _check(fields: torch.Tensor, b0_dirs: Sequence[Sequence[float]]) -> None:

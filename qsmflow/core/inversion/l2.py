@@ -9,6 +9,8 @@ import torch
 from ..box import Box
 from ..dipole import dipole_kernel
 from ..gradient import laplacian_spectrum
+from ..grid import energy
+from ..solve import Norms
 
 
 def l2(
@@ -18,6 +20,7 @@ def l2(
     b0_dir: Sequence[float] = (0.0, 0.0, 1.0),
     *,
     weight: float = 0.01,
+    norms: Norms | None = None,
 ) -> torch.Tensor:
     """Minimise ``|D chi - field|^2 + weight |grad chi|^2``, which one division in k-space does.
 
@@ -33,6 +36,8 @@ def l2(
         Direction of B0 in voxel axes.
     weight
         mm^2; the gradient is a forward difference per mm.
+    norms
+        Called with the norms of ``D chi - field`` and of ``grad chi`` before the mask is applied to chi.
 
     Returns
     -------
@@ -53,8 +58,12 @@ def l2(
         raise ValueError(f"weight must be above 0, got {weight}")
     box = Box.around(mask)
     kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
-    denominator = kernel.square() + weight * laplacian_spectrum(box.padded, voxel_size, field.device)
+    laplacian = laplacian_spectrum(box.padded, voxel_size, field.device)
+    denominator = kernel.square() + weight * laplacian
     denominator[0, 0, 0] = 1.0
     inside = box.cut(mask)
-    chi = box.content(box.spectrum(box.cut(field) * inside) * (kernel / denominator))
-    return box.put(chi * inside, mask.shape)
+    known = box.spectrum(box.cut(field) * inside)
+    chi = known * (kernel / denominator)
+    if norms is not None:
+        norms(energy(chi * kernel - known, box.padded) ** 0.5, energy(chi * laplacian.sqrt(), box.padded) ** 0.5)
+    return box.put(box.content(chi) * inside, mask.shape)

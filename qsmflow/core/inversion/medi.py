@@ -10,7 +10,7 @@ from ..box import Box
 from ..dipole import dipole_kernel
 from ..field import radians_per_ppm
 from ..gradient import gradient, gradient_adjoint, laplacian_spectrum
-from ..solve import Progress, conjugate_gradients
+from ..solve import Norms, Progress, conjugate_gradients
 
 #: ppm per mm: below this a gradient counts as none, and the norm is smooth.
 SMOOTHING = 1e-3
@@ -34,6 +34,7 @@ def medi(
     tolerance: float = 0.02,
     max_iterations: int = 10,
     progress: Progress | None = None,
+    norms: Norms | None = None,
 ) -> tuple[torch.Tensor, list[float]]:
     """Minimise ``|W (exp(i s D chi) - exp(i s field)) / s|^2 / 2 + weight |M grad chi|_1`` over sources in the mask.
 
@@ -72,6 +73,8 @@ def medi(
         Most Gauss-Newton steps, of 10 conjugate gradients with 3 FFT pairs each.
     progress
         Called after each step with the change.
+    norms
+        Called at the end with the norm of the data term, ppm, and with ``|M grad chi|_1``.
 
     Returns
     -------
@@ -144,6 +147,11 @@ def medi(
         changes.append(float(step.norm()) / size if size else 0.0)
         if progress is not None:
             progress(len(changes), changes[-1])
+    if norms is not None:
+        off = convolve(chi) - field
+        # |exp(i s a) - 1| / s is |a sinc(s a / 2)|
+        misfit = float((power * (off * torch.sinc(0.5 * scale * off)).square()).sum().sqrt())
+        norms(misfit, float((penalised * gradient(chi, voxel_size)).abs().sum()) / weight)
     if fluid is not None:
         chi -= chi[fluid].mean()
     return box.put(chi * inside, mask.shape), changes

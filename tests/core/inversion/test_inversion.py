@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from qsmflow.core.dipole import forward_field
-from qsmflow.core.inversion import condition, cosmos, cosmos_kspace, l2, tkd
+from qsmflow.core.inversion import condition, cosmos, cosmos_kspace, l2, orientation_noise, tkd
 from qsmflow.phantom.analytic import coordinates
 
 OBLIQUE = (0.3, -0.4, 0.8)
@@ -123,3 +123,26 @@ def test_refusals() -> None:
         cosmos(field, torch.ones_like(field), (1, 1, 1), DIRECTIONS)
     with pytest.raises(ValueError, match="zero"):
         cosmos(field, torch.zeros_like(field), (1, 1, 1), DIRECTIONS[:2])
+
+
+def test_a_noisy_orientation_counts_less() -> None:
+    chi, mask = blobs()
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.tensor([0.001, 0.001, 0.02, 0.001, 0.001])
+    fields = torch.stack([forward_field(chi, (1, 1, 1), b) for b in DIRECTIONS])
+    fields = (fields + noise[:, None, None, None] * torch.randn(fields.shape, generator=generator)) * mask
+    masks = mask.expand(5, -1, -1, -1)
+    first, _ = cosmos(fields, masks.float(), (1, 1, 1), DIRECTIONS)
+    found = orientation_noise(first, fields, masks, (1, 1, 1), DIRECTIONS)
+    assert max(found) == found[2] == pytest.approx(0.02, rel=0.3)
+    weights = [1.0 / one for one in found]
+    solved, _ = cosmos(fields, masks.float(), (1, 1, 1), DIRECTIONS, orientation_weights=weights)
+    assert error(solved, chi, mask) < 0.7 * error(first, chi, mask)
+    equal = cosmos_kspace(fields, mask, (1, 1, 1), DIRECTIONS)
+    closed = cosmos_kspace(fields, mask, (1, 1, 1), DIRECTIONS, orientation_weights=weights)
+    assert error(closed, chi, mask) < error(equal, chi, mask)
+    same = cosmos_kspace(fields, mask, (1, 1, 1), DIRECTIONS, orientation_weights=[3.0] * 5)
+    assert torch.allclose(same, equal, atol=1e-6)
+    for wrong, told in (([1.0] * 4, "4 weights"), ([1.0, 1.0, 0.0, 1.0, 1.0], "above 0")):
+        with pytest.raises(ValueError, match=told):
+            cosmos(fields, masks.float(), (1, 1, 1), DIRECTIONS, orientation_weights=wrong)

@@ -1,0 +1,87 @@
+"""The weight that the data choose, against the one with the least error."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from qsmflow.core.dipole import forward_field
+from qsmflow.core.inversion import choose_weight, l2, medi
+from qsmflow.core.solve import Norms
+from tests.core.inversion.test_ilsqr import regions
+from tests.core.inversion.test_inversion import error
+from tests.core.inversion.test_medi import spheres
+
+VOXEL = (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("invert", "method", "noise"),
+    [("medi", "quasioptimality", 0.001), ("medi", "quasioptimality", 0.005), ("l2", "lcurve", 0.001)],
+)
+def test_the_choice_is_near_the_best(invert: str, method: str, noise: float) -> None:
+    chi, magnitude, mask = regions(VOXEL)
+    generator = torch.Generator().manual_seed(0)
+    field = (forward_field(chi * mask, VOXEL) + noise * torch.randn(chi.shape, generator=generator)) * mask
+    errors: list[float] = []
+
+    def solve(weight: float, norms: Norms) -> torch.Tensor:
+        if invert == "l2":
+            found = l2(field, mask, VOXEL, weight=weight, norms=norms)
+        else:
+            found, _ = medi(field, magnitude, mask, VOXEL, weight=weight, max_iterations=5, norms=norms)
+        errors.append(error(found, chi, mask))
+        return found
+
+    choice = choose_weight(solve, {"l2": 0.01, "medi": 4e-4}[invert], method)
+    assert len(choice.weights) == len(choice.misfits) == len(choice.penalties) == len(errors) == 9
+    assert choice.chosen is not None
+    tried = list(errors)
+    solve(choice.chosen, lambda *_: None)
+    assert errors[-1] < 1.1 * min(tried)
+
+
+def test_norms_of_l2_are_those_of_its_map() -> None:
+    chi, _, _, _ = spheres(VOXEL)
+    field = forward_field(chi, VOXEL)
+    told: list[tuple[float, float]] = []
+    everywhere = torch.ones_like(chi, dtype=torch.bool)
+    for weight in (1e-6, 1e-2, 1e6):
+        l2(field, everywhere, VOXEL, weight=weight, norms=lambda *norms: told.append(norms))
+    misfits, penalties = zip(*told, strict=True)
+    assert misfits[0] < 0.2 * misfits[1] and list(misfits) == sorted(misfits)
+    assert misfits[2] == pytest.approx(float(field.norm()), rel=1e-3)
+    assert penalties[2] < 1e-3 * penalties[1] and list(penalties) == sorted(penalties, reverse=True)
+
+
+def test_the_l_curve_gives_its_inflection() -> None:
+    """Of a curve drawn on purpose: y = -(u^3 + u) over x = u, whose slope is least at u = 0.3."""
+
+    def solve(weight: float, norms: Norms) -> torch.Tensor:
+        u = math.log10(weight) - 0.3
+        norms(math.exp(u), math.exp(-(u**3 + u)))
+        return torch.ones(1)
+
+    choice = choose_weight(solve, 1.0, "lcurve")
+    assert choice.chosen is not None and math.log10(choice.chosen) == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_curve_without_the_point_chooses_nothing() -> None:
+    def bends_one_way(weight: float, norms: Norms) -> torch.Tensor:
+        u = math.log10(weight)
+        norms(math.exp(u), math.exp(-math.exp(0.5 * u)))
+        return torch.tensor([1.0 + weight])
+
+    assert choose_weight(bends_one_way, 1.0, "lcurve").chosen is None
+    assert choose_weight(bends_one_way, 1.0, "quasioptimality").chosen is None
+    nothing = choose_weight(lambda _, norms: (norms(0.0, 0.0), torch.zeros(2))[1], 1.0, "quasioptimality")
+    assert nothing.chosen is None and nothing.changes == (0.0,) * 8
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="weight"):
+        choose_weight(lambda *_: torch.zeros(1), 0.0, "lcurve")
+    with pytest.raises(ValueError, match="magic"):
+        choose_weight(lambda *_: torch.zeros(1), 1.0, "magic")
