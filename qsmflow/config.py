@@ -303,6 +303,15 @@ class WeightChoice(Settings):
 
 
 @dataclass(frozen=True)
+class TwoPass(Settings):
+    """Strong sources first, then the rest."""
+
+    two_pass: float = setting(
+        0.0, "sources stronger than this, ppm, are inverted first and their field taken out; 0: one pass", low=0
+    )
+
+
+@dataclass(frozen=True)
 class OrientationWeights(Settings):
     """What each orientation counts in COSMOS."""
 
@@ -314,7 +323,7 @@ class OrientationWeights(Settings):
 
 
 @dataclass(frozen=True)
-class Config(OrientationWeights, WeightChoice, Reference):
+class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
     """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
 
     inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=INVERSIONS)

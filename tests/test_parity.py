@@ -108,9 +108,9 @@ def test_run_and_validate_have_a_flag_for_what_stages_share(words: list[str]) ->
     validate_verb.add_parser(verbs)
     for item in dataclasses.fields(config.Config):
         if item.name not in groups() and item.name != "orientation_entity":
-            choice = item.metadata["choices"][-1]
-            args = parser.parse_args([*words, f"--{item.name}".replace("_", "-"), choice])
-            assert given(args)[item.name] in (choice, (choice,))
+            value = item.metadata["choices"][-1] if item.metadata["choices"] else item.default
+            args = parser.parse_args([*words, f"--{item.name}".replace("_", "-"), str(value)])
+            assert given(args)[item.name] in (value, (value,))
 
 
 def test_toml_comes_back() -> None:

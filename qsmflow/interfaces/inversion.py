@@ -10,7 +10,7 @@ import torch
 from nipype.interfaces.base import File, isdefined, traits
 
 from qsmflow import config
-from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, tkd
+from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, tkd, two_pass
 from qsmflow.core.solve import Norms
 from qsmflow.engines.resources import Resources
 
@@ -20,6 +20,7 @@ from .reference import ReferencedInputSpec, referenced
 from .volume import Volume, load, save
 
 
+@with_settings(config.TwoPass)
 class _InversionInputSpec(DirectedInputSpec, ReferencedInputSpec):
     in_file = File(exists=True, mandatory=True, desc="local field, ppm")
     mask = File(exists=True, mandatory=True, desc="where the local field is valid")
@@ -70,11 +71,29 @@ class _Inversion(StageInterface):
             return settings, {**told, "ChosenWeight": "none: the curve has no such point; the weight is as it was set"}
         return {**settings, "weight": choice.chosen}, {**told, "ChosenWeight": float(f"{choice.chosen:.4g}")}
 
+    def _passes(
+        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """`_invert`, once or twice; of two passes the second tells what was measured."""
+        if not self.inputs.two_pass:
+            return self._invert(volume, mask, b0_dir, settings)
+        told: dict[str, Any] = {}
+
+        def invert(field: torch.Tensor) -> torch.Tensor:
+            chi, measured = self._invert(volume.with_data(field), mask, b0_dir, settings)
+            told.update(measured)
+            return chi
+
+        chi, strong = two_pass(
+            invert, volume.data, mask, volume.voxel_size, b0_dir, threshold=self.inputs.two_pass
+        )
+        return chi, {**told, "StrongVoxels": strong}
+
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
         b0_dir = direction(self.inputs, volume)
         settings, chosen = self._settings(volume, mask, b0_dir)
-        chi, measured = self._invert(volume, mask, b0_dir, settings)
+        chi, measured = self._passes(volume, mask, b0_dir, settings)
         chi, zero = referenced(self.inputs, chi, mask)
         self._results["out_file"] = save(volume.with_data(chi), cwd / f"{self.stage}.nii")
         return {"B0Direction": rounded(b0_dir), **chosen, **measured, **zero}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from qsmflow.core.dipole import forward_field
-from qsmflow.interfaces.inversion import L2, MEDI, TKD
+from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD
 from qsmflow.interfaces.volume import Volume, load, save
 
 SHAPE = (16, 16, 16)
@@ -63,3 +63,13 @@ def test_the_data_choose_the_weight(files: dict[str, str], tmp_path: Path) -> No
     plain = L2(weight=weight, **inputs).run(cwd=str(tmp_path / "set")).outputs
     assert torch.allclose(load(done.out_file).data, load(plain.out_file).data, atol=1e-4)
     assert "TriedWeights" not in plain.out_report["Measured"]
+
+
+def test_two_passes_of_any_inversion(files: dict[str, str], tmp_path: Path) -> None:
+    for interface in (TKD, L2, ILSQR, MEDI):
+        inputs = {name: files[name] for name in ("in_file", "mask")}
+        if interface is MEDI:
+            inputs["magnitude"] = files["magnitude"]
+        done = interface(two_pass=0.03, **inputs).run(cwd=str(tmp_path)).outputs
+        assert done.out_report["Measured"]["StrongVoxels"] > 0 and done.out_report["Parameters"]["two_pass"] == 0.03
+        assert bool(torch.isfinite(load(done.out_file).data).all())

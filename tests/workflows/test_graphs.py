@@ -76,12 +76,15 @@ def test_medi_is_told_what_it_needs(tmp_path: Path) -> None:
 
 def test_choices_of_all_inversions_reach_their_stages(tmp_path: Path) -> None:
     make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
-    settings = Config(inversion=INVERSIONS, choose_weight="quasioptimality", orientation_weights="residual")
+    settings = Config(
+        inversion=INVERSIONS, choose_weight="quasioptimality", two_pass=0.1, orientation_weights="residual"
+    )
     workflow = graph(tmp_path, settings)
     told = " ".join(methods_sentences(workflow))
     assert "weight of l2 and medi was chosen" in told and "weighted by how well" in told
     nodes = {node.name: node for node in workflow._create_flat_graph().nodes}
-    assert {"tkd", "l2", "ilsqr", "medi"} <= set(nodes)
+    assert [nodes[name].inputs.two_pass for name in INVERSIONS] == [0.1] * len(INVERSIONS)
+    assert "Strong sources" in told
     assert nodes["l2"].inputs.choose_weight == nodes["medi"].inputs.choose_weight == "quasioptimality"
     assert nodes["cosmos"].inputs.orientation_weights == nodes["cosmos_kspace"].inputs.orientation_weights == "residual"
 

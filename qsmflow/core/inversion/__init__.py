@@ -6,6 +6,7 @@ from .ilsqr import ilsqr
 from .l2 import l2
 from .medi import medi
 from .tkd import tkd
+from .twopass import two_pass
 
 __all__ = [
     "Choice",
@@ -18,4 +19,5 @@ __all__ = [
     "medi",
     "orientation_noise",
     "tkd",
+    "two_pass",
 ]
