@@ -150,7 +150,7 @@ class ILSQR(_Inversion):
     stage = "ilsqr"
     method = "iLSQR"
     group = config.ILSQR
-    resources = Resources(volumes=28, cpus=2, minutes=6)
+    resources = Resources(volumes=36, cpus=2, minutes=6)
     input_spec = ILSQRInputSpec
 
     def _invert(
@@ -177,7 +177,7 @@ class MEDI(_Inversion):
     stage = "medi"
     method = "morphology-enabled dipole inversion"
     group = config.MEDI
-    resources = Resources(volumes=34, cpus=2, minutes=12)
+    resources = Resources(volumes=40, cpus=2, minutes=12)
     input_spec = MEDIInputSpec
 
     def _invert(

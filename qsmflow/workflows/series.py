@@ -116,6 +116,8 @@ def init_series_wf(
             (mask_source, outputnode, [(mask_field, "mask")]),
         ]
     )
+    if "csf" in series.supplied and "medi" in settings.inversion:
+        inversion.__desc__ += "The cerebrospinal fluid was held even by MEDI+0 [@medi0]. "
     for what, target in (("csf", "csf"), ("reference", "reference_mask")):
         if what in series.supplied:
             region = _supplied(workflow, series, what, budget, destination)

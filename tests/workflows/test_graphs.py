@@ -94,11 +94,13 @@ def test_a_supplied_region_is_the_zero_of_every_map(tmp_path: Path) -> None:
     make_bids(tmp_path / "bids", orientations=labels)
     for label in labels:
         add_derivative(tmp_path / "given", {"sub": "01", "acq": label}, "csf")
-    workflow = graph(tmp_path, Config(reference="csf"), supplied={"csf": tmp_path / "given"})
-    assert "zero in the cerebrospinal fluid" in " ".join(methods_sentences(workflow))
+    settings = Config(inversion=("tkd", "l2", "medi"), reference="csf")
+    workflow = graph(tmp_path, settings, supplied={"csf": tmp_path / "given"})
+    told = " ".join(methods_sentences(workflow))
+    assert "zero in the cerebrospinal fluid" in told and "[@medi0]" in told
     flat = workflow._create_flat_graph()
-    maps = [node for node in flat.nodes if node.name in ("tkd", "l2", "cosmos", "cosmos_kspace")]
-    assert len(maps) == 6
+    maps = [node for node in flat.nodes if node.name in ("tkd", "l2", "medi", "cosmos", "cosmos_kspace")]
+    assert len(maps) == 8
     for node in maps:
         assert node.inputs.reference == "csf"
         assert "csf" in {target for _, _, data in flat.in_edges(node, data=True) for _, target in data["connect"]}

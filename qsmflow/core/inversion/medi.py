@@ -79,7 +79,7 @@ def medi(
     Returns
     -------
     chi, changes
-        Susceptibility, ppm, (X, Y, Z), zero outside the mask; and the relative change of each step. Holds about 30
+        Susceptibility, ppm, (X, Y, Z), zero outside the mask; and the relative change of each step. Holds about 36
         volumes of the box around the mask.
 
     Raises
