@@ -36,7 +36,7 @@ def weight_picture(name: str, title: str, found: Found) -> Picture | None:
     figure = Figure(figsize=(9.6, 3.6), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2)
     middles = [(a * b) ** 0.5 for a, b in pairwise(weights)]
-    _curve(left, middles, changes, "weight", "relative change of the map to the next weight")
+    _curve(left, middles, changes, "weight", "relative change of the map")
     if chosen is not None:
         left.axvline(chosen, color=_ORANGE, label=f"chosen: {chosen:.3g}")
         left.legend(frameon=False)
@@ -59,5 +59,6 @@ def _curve(axes: Axes, x: list[float], y: list[float], x_label: str, y_label: st
     if min(*x, *y) > 0:
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.tick_params(axis="x", which="minor", labelbottom=False)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
