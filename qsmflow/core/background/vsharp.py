@@ -10,9 +10,8 @@ import torch
 
 from ..box import Box
 from ..dipole import dipole_kernel
-from ..mask.morphology import depth, neighboured
 from ..solve import conjugate_gradients
-from .spheres import sphere_spectrum
+from .spheres import sphere_room, sphere_spectrum
 
 #: Added to the squared transfer function whose inverse preconditions the fit. A third and three times as much serve as
 #: well; without preconditioning the fit takes four times the iterations.
@@ -86,7 +85,7 @@ def vsharp(
         raise ValueError(f"max_radius {max_radius} is below min_radius {min_radius}")
     if deconvolution not in ("fit", "inverse"):
         raise ValueError(f"deconvolution must be 'fit' or 'inverse', got {deconvolution!r}")
-    inside = torch.where(neighboured(mask), depth(mask, voxel_size), 0.0)
+    inside = sphere_room(mask, voxel_size)
     side = min(float(d) for d in voxel_size)
     min_radius, max_radius = max(min_radius, side), max(max_radius, side)
     radii = _halves(max_radius, min_radius) if deconvolution == "fit" else _ladder(max_radius, min_radius, side)
