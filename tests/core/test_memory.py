@@ -29,6 +29,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 
         ("inversion", "tkd", "field, mask, (1, 1, 1)", 3 * 3.7),
         ("inversion", "l2", "field, mask, (1, 1, 1)", 4 * 3.7),
         ("background", "vsharp", "field, mask, (1, 1, 1)", 20),
+        ("background", "resharp", "field, mask, (1, 1, 1)", 16),
+        ("background", "lbv", "field, mask, (1, 1, 1)", 16),
+        ("background", "pdf", "field, mask, (1, 1, 1)", 20),
+        ("background", "ismv", "field, mask, (1, 1, 1)", 16),
     ],
 )
 def test_peak_memory(module: str, name: str, call: str, volumes: float) -> None:

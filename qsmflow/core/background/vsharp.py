@@ -10,7 +10,7 @@ import torch
 
 from ..box import Box
 from ..dipole import dipole_kernel
-from ..solve import conjugate_gradients
+from ..solve import Progress, conjugate_gradients
 from .spheres import sphere_room, sphere_spectrum
 
 #: Added to the squared transfer function whose inverse preconditions the fit. A third and three times as much serve as
@@ -29,6 +29,7 @@ def vsharp(
     deconvolution: str = "fit",
     iterations: int = 10,
     threshold: float = 0.05,
+    progress: Progress | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Local field by the spherical mean value property with the largest sphere that fits at each voxel.
 
@@ -62,6 +63,8 @@ def vsharp(
         Of the fit, which stops there: later ones fit noise, earlier ones leave long waves out.
     threshold
         "inverse" drops spatial frequencies whose kernel is below this.
+    progress
+        Called after each iteration of the fit.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def vsharp(
     spheres = _Spheres(radii, box.cut(inside), box, voxel_size)
     content = torch.where(within, box.cut(field), torch.zeros_like(inside[:1, :1, :1]))
     if deconvolution == "fit":
-        local = _fit(content, within, spheres, b0_dir, iterations)
+        local = _fit(content, within, spheres, b0_dir, iterations, progress)
     else:
         local = _divide(content, spheres, threshold)
     return box.put(local, field.shape), inside >= radii[-1]
@@ -150,7 +153,12 @@ def _divide(field: torch.Tensor, spheres: _Spheres, threshold: float) -> torch.T
 
 
 def _fit(
-    field: torch.Tensor, mask: torch.Tensor, spheres: _Spheres, b0_dir: Sequence[float], iterations: int
+    field: torch.Tensor,
+    mask: torch.Tensor,
+    spheres: _Spheres,
+    b0_dir: Sequence[float],
+    iterations: int,
+    progress: Progress | None,
 ) -> torch.Tensor:
     box = spheres.box
     dipole = dipole_kernel(box.padded, spheres.voxel_size, b0_dir, device=field.device)
@@ -177,6 +185,7 @@ def _fit(
         adjoint(data),
         iterations=iterations,
         precondition=lambda residual: box.content(box.spectrum(residual) * sharpen) * mask,
+        progress=progress,
     )
     sources = box.spectrum(chi) * dipole
     return (data + box.content(sources) - differences(sources)) * (spheres.inside >= spheres.radii[-1])

@@ -19,7 +19,9 @@ OBLIQUE = (0.3, -0.4, 0.8)
 METHODS = [resharp, ismv, lbv, pdf]
 
 
-def remove(method: Removal, field: torch.Tensor, mask: torch.Tensor, voxel_size: Triple, b0_dir: Triple) -> Removal:
+def remove(
+    method: Removal, field: torch.Tensor, mask: torch.Tensor, voxel_size: Triple, b0_dir: Triple
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Call `method`, with B0 if it asks for that."""
     return method(field, mask, voxel_size, *([b0_dir] if method is pdf else []))
 
