@@ -3,7 +3,7 @@
     python benchmarks/bench_background.py [--labels LABELS.nii.gz --chi TABLE --brain MASK.nii.gz]
 
 prints the table for two grids as Markdown; without labels the head is the procedural one. Y is the time of one pair of
-real FFTs of the grid, measured next to each run in the same process.
+real FFTs of the grid, measured after each run in the same process.
 """
 
 from __future__ import annotations
@@ -74,21 +74,19 @@ def measure(name: str, path: Path) -> dict[str, float]:
     """Run one method in this process, whose peak memory nothing else has raised."""
     data = torch.load(path)
     total, local, mask, size = data["total"], data["local"], data["mask"], data["voxel_size"]
-    inside = depth(mask, size) >= DEEP
-    unit = _unit(total)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     found, kept = _remove(name, total, mask, size, data["b0_dir"])
     seconds = time.perf_counter() - start
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * total.numel())
-    unit = min(unit, _unit(total))
+    inside = depth(mask, size) >= DEEP
 
     def error(where: torch.Tensor) -> float:
         return 100.0 * float((found - local)[where].norm() / local[where].norm())
 
     return {
         "seconds": seconds,
-        "units": seconds / unit,
+        "units": seconds / _unit(total),
         "peak": peak,
         "kept": float(kept.sum() / mask.sum()),
         "own": error(kept),
