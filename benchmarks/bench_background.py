@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -74,11 +73,11 @@ def measure(name: str, path: Path) -> dict[str, float]:
     """Run one method in this process, whose peak memory nothing else has raised."""
     data = torch.load(path)
     total, local, mask, size = data["total"], data["local"], data["mask"], data["voxel_size"]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak()
     start = time.perf_counter()
     found, kept = _remove(name, total, mask, size, data["b0_dir"])
     seconds = time.perf_counter() - start
-    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * total.numel())
+    peak = (_peak() - before) / (4 * total.numel())
     inside = depth(mask, size) >= DEEP
 
     def error(where: torch.Tensor) -> float:
@@ -102,6 +101,12 @@ def _remove(name: str, total: torch.Tensor, mask: torch.Tensor, *where: Any) -> 
         takes = where if stage in ("vsharp", "pdf") else where[:1]
         total, mask = method(total, mask, *takes, **settings)
     return total, mask
+
+
+def _peak() -> int:
+    """Bytes that this process has held at most; what getrusage says would begin with the peak of the parent."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def _unit(volume: torch.Tensor) -> float:

@@ -246,7 +246,7 @@ class RESHARP(Settings):
 class LBV(Settings):
     """Background removal by Laplacian boundary values."""
 
-    peel: float = setting(1.0, "erosion of the mask before the values on its surface are taken, mm", low=0)
+    peel: float = setting(2.0, "erosion of the mask before the values on its surface are taken, mm", low=0)
     tolerance: float = setting(1e-4, "relative residual at which the solver stops", low=0)
     max_iterations: int = setting(30, "most iterations of the solver", low=1)
 
@@ -263,7 +263,7 @@ class PDF(Settings):
 class ISMV(Settings):
     """Background removal by iterated spherical means."""
 
-    radius: float = setting(2.0, "sphere, mm, at least one voxel; the mask is eroded by it", low=0, high=100)
+    radius: float = setting(4.0, "sphere, mm, at least one voxel; the mask is eroded by it", low=0, high=100)
     tolerance: float = setting(1e-3, "relative residual at which the solver stops", low=0)
     max_iterations: int = setting(100, "most iterations of the solver", low=1)
 

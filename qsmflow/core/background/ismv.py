@@ -17,7 +17,7 @@ def ismv(
     mask: torch.Tensor,
     voxel_size: Sequence[float],
     *,
-    radius: float = 2.0,
+    radius: float = 4.0,
     tolerance: float = 1e-3,
     max_iterations: int = 100,
     progress: Progress | None = None,
@@ -38,7 +38,8 @@ def ismv(
     voxel_size
         mm.
     radius
-        Of the sphere, mm, at least the shortest side of a voxel. The mask loses a rim of this depth.
+        Of the sphere, mm, at least the shortest side of a voxel. The mask loses a rim of this depth; the field in the
+        rim is all taken for background, so a thin one leaves more of the brain and removes more of its field.
     tolerance
         Stops when the residual has fallen to this share of its start.
     max_iterations

@@ -17,7 +17,7 @@ def lbv(
     mask: torch.Tensor,
     voxel_size: Sequence[float],
     *,
-    peel: float = 1.0,
+    peel: float = 2.0,
     tolerance: float = 1e-4,
     max_iterations: int = 30,
     progress: Progress | None = None,
@@ -37,7 +37,8 @@ def lbv(
     voxel_size
         mm.
     peel
-        mm by which the mask is eroded first, where the field near its surface cannot be trusted.
+        mm by which the mask is eroded first. The less, the more of the rim is kept, and the nearer lie the veins on the
+        surface of the brain, whose field is taken for background and removed deep inside too.
     tolerance
         Stops when the residual of the discrete equation has fallen to this share of its start.
     max_iterations
@@ -49,7 +50,7 @@ def lbv(
     -------
     local, interior
         Local field, ppm, zero outside `interior`; and where it is valid, bool: the peeled mask without its outermost
-        layer of voxels, whose values are those on the surface. Peak memory is below 16 volumes of the box around
+        layer of voxels, whose values are those on the surface. Peak memory is below 18 volumes of the box around
         the mask.
 
     Raises
