@@ -72,7 +72,7 @@ class VSHARP(_Removal):
 
     stage = "vsharp"
     method = "V-SHARP"
-    resources = Resources(volumes=20, cpus=2, minutes=2)
+    resources = Resources(volumes=24, cpus=2, minutes=2)
     input_spec = VSHARPInputSpec
 
     def _remove(self, volume: Volume, mask: torch.Tensor, measured: dict[str, Any]) -> Removed:

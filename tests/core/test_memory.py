@@ -28,10 +28,10 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 
     [
         ("inversion", "tkd", "field, mask, (1, 1, 1)", 3 * 3.7),
         ("inversion", "l2", "field, mask, (1, 1, 1)", 4 * 3.7),
-        ("background", "vsharp", "field, mask, (1, 1, 1)", 20),
+        ("background", "vsharp", "field, mask, (1, 1, 1)", 24),
         ("background", "resharp", "field, mask, (1, 1, 1)", 16),
-        ("background", "lbv", "field, mask, (1, 1, 1)", 18 * 0.46),
-        ("background", "pdf", "field, mask, (1, 1, 1), max_iterations=3", 18 * 0.81),
+        ("background", "lbv", "field, mask, (1, 1, 1)", 18),
+        ("background", "pdf", "field, mask, (1, 1, 1), max_iterations=3", 22 * 0.81),
         ("background", "ismv", "field, mask, (1, 1, 1)", 16),
     ],
 )

@@ -50,8 +50,7 @@ def lbv(
     -------
     local, interior
         Local field, ppm, zero outside `interior`; and where it is valid, bool: the peeled mask without its outermost
-        layer of voxels, whose values are those on the surface. Peak memory is below 18 volumes of the box around
-        the mask.
+        layer of voxels, whose values are those on the surface. Peak memory is below 18 volumes.
 
     Raises
     ------

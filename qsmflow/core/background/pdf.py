@@ -60,7 +60,7 @@ def pdf(
     -------
     local, interior
         Local field, ppm, zero outside `interior`; and where it is valid, bool: the mask without its outermost layer of
-        voxels, which sources next to them overwhelm. Peak memory is below 18 volumes of the grid of the sources, the
+        voxels, which sources next to them overwhelm. Peak memory is below 22 volumes of the grid of the sources, the
         box around the mask and 16 mm; an iteration costs 2 FFT pairs of it.
 
     Raises

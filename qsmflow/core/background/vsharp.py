@@ -69,7 +69,7 @@ def vsharp(
     Returns
     -------
     local, eroded
-        Local field, ppm, zero outside `eroded`; and where it is valid, bool. Peak memory is below 20 volumes; an
+        Local field, ppm, zero outside `eroded`; and where it is valid, bool. Peak memory is below 24 volumes; an
         iteration of the fit costs about 7 FFT pairs of the box around the mask.
 
     Raises
