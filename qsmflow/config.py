@@ -151,6 +151,16 @@ def _toml_value(value: Any) -> str:
     return repr(value)
 
 
+#: Background removals, by name, and the stages that each is made of; a stage works in the mask that the last one left.
+BACKGROUNDS = {
+    "vsharp": ("vsharp",),
+    "resharp": ("resharp",),
+    "lbv": ("lbv",),
+    "pdf": ("pdf",),
+    "ismv": ("ismv",),
+    "lbv_vsharp": ("lbv", "vsharp"),
+}
+
 # --- one class a stage, in the order of the pipeline -------------------------------------------------------------
 
 
@@ -223,6 +233,42 @@ class VSharp(Settings):
 
 
 @dataclass(frozen=True)
+class RESHARP(Settings):
+    """Background removal by RESHARP."""
+
+    radius: float = setting(6.0, "sphere, mm, at least one voxel; the mask is eroded by it", low=0, high=100)
+    weight: float = setting(1e-3, "regularisation weight of the local field", low=0)
+    tolerance: float = setting(1e-3, "relative residual at which the solver stops", low=0)
+    max_iterations: int = setting(50, "most iterations of the solver", low=1)
+
+
+@dataclass(frozen=True)
+class LBV(Settings):
+    """Background removal by Laplacian boundary values."""
+
+    peel: float = setting(2.0, "erosion of the mask before the values on its surface are taken, mm", low=0)
+    tolerance: float = setting(1e-4, "relative residual at which the solver stops", low=0)
+    max_iterations: int = setting(30, "most iterations of the solver", low=1)
+
+
+@dataclass(frozen=True)
+class PDF(Settings):
+    """Background removal by projection onto dipole fields."""
+
+    tolerance: float = setting(5e-4, "relative residual at which the solver stops", low=0)
+    max_iterations: int = setting(100, "most iterations of the solver", low=1)
+
+
+@dataclass(frozen=True)
+class ISMV(Settings):
+    """Background removal by iterated spherical means."""
+
+    radius: float = setting(4.0, "sphere, mm, at least one voxel; the mask is eroded by it", low=0, high=100)
+    tolerance: float = setting(1e-3, "relative residual at which the solver stops", low=0)
+    max_iterations: int = setting(100, "most iterations of the solver", low=1)
+
+
+@dataclass(frozen=True)
 class TKD(Settings):
     """Truncated k-space division."""
 
@@ -260,6 +306,7 @@ class COSMOS(Settings):
 class Config(Settings):
     """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
 
+    background: str = setting("vsharp", "background removal", choices=tuple(BACKGROUNDS))
     inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=("tkd", "l2"))
     orientation_entity: str = setting("acq", "BIDS entity that tells the orientations of one head apart")
     scale_phase: ScalePhase = field(default_factory=ScalePhase)
@@ -267,6 +314,10 @@ class Config(Settings):
     quality_mask: QualityMask = field(default_factory=QualityMask)
     unwrap: Unwrap = field(default_factory=Unwrap)
     vsharp: VSharp = field(default_factory=VSharp)
+    resharp: RESHARP = field(default_factory=RESHARP)
+    lbv: LBV = field(default_factory=LBV)
+    pdf: PDF = field(default_factory=PDF)
+    ismv: ISMV = field(default_factory=ISMV)
     tkd: TKD = field(default_factory=TKD)
     l2: L2 = field(default_factory=L2)
     registration: Registration = field(default_factory=Registration)

@@ -14,13 +14,17 @@ from qsmflow.cli import run as run_verb
 from qsmflow.cli import validate as validate_verb
 from qsmflow.cli.options import given
 from qsmflow.cli.stage import stage_parser
-from qsmflow.core.background import vsharp
+from qsmflow.core.background import ismv, lbv, pdf, resharp, vsharp
 from qsmflow.core.inversion import cosmos, l2, tkd
 from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.interfaces.stages import stages
 
 CORE = {
     config.VSharp: vsharp,
+    config.RESHARP: resharp,
+    config.LBV: lbv,
+    config.PDF: pdf,
+    config.ISMV: ismv,
     config.TKD: tkd,
     config.L2: l2,
     config.COSMOS: cosmos,
@@ -32,6 +36,10 @@ STAGES = {
     "quality_mask": config.QualityMask,
     "unwrap": config.Unwrap,
     "vsharp": config.VSharp,
+    "resharp": config.RESHARP,
+    "lbv": config.LBV,
+    "pdf": config.PDF,
+    "ismv": config.ISMV,
     "tkd": config.TKD,
     "l2": config.L2,
     "rigid_register": config.Registration,
@@ -104,6 +112,7 @@ def test_toml_comes_back() -> None:
         ({"unwrap": {"method": "magic"}}, "magic"),
         ({"tkd": 3}, "table"),
         ({"vsharp": {"max_radius": "wide"}}, "expected float"),
+        ({"background": "sharp"}, "background: 'sharp' is not one of vsharp, resharp"),
         ({"inversion": ["tkd", "medi"]}, "medi"),
     ],
 )

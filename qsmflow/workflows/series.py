@@ -76,8 +76,15 @@ def init_series_wf(
         source, local_field, mask_source, mask_field = local, "out_file", masking, "outputnode.mask"
     else:
         background = init_background_wf(
-            vsharp=settings.vsharp, b0_dir=b0_dir, budget=budget, destination=destination
+            method=settings.background,
+            settings=settings,
+            b0_dir=b0_dir,
+            weighted=start is not None,
+            budget=budget,
+            destination=destination,
         )
+        if start is not None:
+            workflow.connect([(start, background, [("out_combined", "inputnode.magnitude")])])
         if "total" in series.supplied:
             total = _supplied(workflow, series, "total", budget, destination)
             workflow.connect([(total, background, [("out_file", "inputnode.total")])])

@@ -41,6 +41,8 @@ def test_settings_decide_the_stages(tmp_path, capsys):
     (tmp_path / "mine.toml").write_text('inversion = ["l2"]\n')
     assert run(root, "--config-file", tmp_path / "mine.toml", "--quality-mask-threshold", "0") == 0
     assert "stages: scale_phase, brain_mask, unwrap, field, vsharp, l2" in capsys.readouterr().out
+    assert run(root, "--background", "lbv_vsharp") == 0
+    assert "unwrap, field, lbv, vsharp, tkd, l2" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"none\.toml: no such file"):
         run(root, "--config-file", tmp_path / "none.toml")
 

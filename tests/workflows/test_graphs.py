@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qsmflow.bids.discovery import discover
-from qsmflow.config import Config, QualityMask
+from qsmflow.config import BACKGROUNDS, Config, QualityMask
 from qsmflow.engines.execute import real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from tests.builders import add_derivative, make_bids
@@ -62,6 +62,20 @@ def test_inversions_and_steps_follow_the_settings(tmp_path: Path) -> None:
     found = names(graph(tmp_path, settings))
     assert "series_single.inversion.l2" in found and "series_single.inversion.tkd" not in found
     assert "series_single.masking.quality_mask" not in found
+
+
+@pytest.mark.parametrize("method", BACKGROUNDS)
+def test_background_follows_the_settings(tmp_path: Path, method: str) -> None:
+    """One stage after the other, and the last one's field and mask are kept."""
+    workflow = graph(tmp_path, dataclasses.replace(Config(), background=method))
+    steps = [f"series_single.background.{stage}" for stage in BACKGROUNDS[method]]
+    found = names(workflow)
+    assert sorted(steps) == sorted(n for n in found if "background." in n and "save" not in n)
+    nodes = {".".join(node.fullname.split(".")[2:]): node for node in real_nodes(workflow)}
+    kept = nodes["series_single.background.save_local"].inputs.sidecar
+    assert [stage["Stage"] for stage in kept.get("StagesBefore", [])] == list(BACKGROUNDS[method][:-1])
+    text = " ".join(methods_sentences(workflow))
+    assert all(f"[@{stage}]" in text or f"@{stage}]" in text for stage in BACKGROUNDS[method])
 
 
 @pytest.mark.parametrize("what", ["mask", "total", "local"])
