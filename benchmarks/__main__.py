@@ -1,7 +1,7 @@
 """Print the table of costs and errors: ``python -m benchmarks [--only STAGE[/METHOD]] [--grid 160x160x160]``.
 
 A case is a method at its default settings, in a process of its own. Costs are also given in pairs of real FFTs of the
-grid, measured in that process, so that tables of different machines can be compared.
+grid, measured in that process, so that tables of different machines can be compared, and in volumes of the grid.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--voxel", type=float, default=1.0, metavar="MM", help="voxel size of --grid")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="label map to take the head from")
     parser.add_argument("--chi", type=Path, metavar="TABLE", help="susceptibility of the labels")
+    parser.add_argument("--brain", type=Path, metavar="FILE", help="brain mask on the grid of the labels")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, help="threads of torch")
     args = parser.parse_args()
@@ -44,9 +45,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for shape, voxel in grids:
             saved = Path(scratch) / "head.pt"
-            make_head(shape, voxel, args.labels, args.chi).save(saved)
+            make_head(shape, voxel, labels=args.labels, chi=args.chi, brain=args.brain).save(saved)
             print(f"\n{' x '.join(map(str, shape))} voxels of {voxel:g} mm, {args.device}\n", flush=True)
-            print("| stage | method | s | FFT pairs | error % | peak MiB |\n|---|---|---|---|---|---|", flush=True)
+            print(
+                "| stage | method | s | FFT pairs | peak, volumes | errors, % |\n|---|---|---|---|---|---|", flush=True
+            )
             for case in wanted:
                 print(_row(case, measure(case, saved, args.device, args.threads)), flush=True)
     return 0
@@ -57,8 +60,8 @@ def _named(name: str) -> Case:
 
 
 def _row(case: Case, cost: Cost) -> str:
-    error = "" if cost.error is None else f"{cost.error:.1f}"
-    cells = (case.stage, case.method, f"{cost.seconds:.2f}", f"{cost.pairs:.1f}", error, f"{cost.peak_mib:.0f}")
+    errors = ", ".join(f"{what} {error:.1f}" for what, error in cost.errors.items())
+    cells = (case.stage, case.method, f"{cost.seconds:.2f}", f"{cost.pairs:.1f}", f"{cost.volumes:.1f}", errors)
     return f"| {' | '.join(cells)} |"
 
 

@@ -53,9 +53,18 @@ class TestHead:
         return cls(**torch.load(path, map_location=device))
 
 
-def make_head(shape: tuple[int, int, int], voxel: float, labels: Path | None, chi: Path | None) -> TestHead:
-    """A head in the middle of a grid of `shape` and isotropic voxels of `voxel` mm."""
-    head: Head = ProceduralHead(0) if labels is None else read_labels(labels, read_tissues(chi or "head"))
+def make_head(
+    shape: tuple[int, int, int],
+    voxel: float,
+    *,
+    labels: Path | None = None,
+    chi: Path | None = None,
+    brain: Path | None = None,
+) -> TestHead:
+    """A head in the middle of a grid of `shape` and isotropic voxels of `voxel` mm: procedural, or of a label map."""
+    head: Head = ProceduralHead(0)
+    if labels is not None:
+        head = read_labels(labels, read_tissues(chi or "head"), brain=brain)
     middle, size = _brain_box(head)
     if (size > voxel * np.array(shape)).any():
         raise ValueError(

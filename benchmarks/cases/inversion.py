@@ -10,14 +10,15 @@ from benchmarks.harness import Case
 from benchmarks.heads import NOISE, TestHead
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.inversion import cosmos, cosmos_kspace, l2, tkd
-from qsmflow.core.metrics import nrmse
+from qsmflow.core.metrics import nrmse, nrmse_demeaned
 
+_METRICS = {"NRMSE": nrmse, "demeaned": nrmse_demeaned}
 #: Straight, and four heads turned by 25 degrees.
 _TILTS = ((0.0, 0.0, 1.0), (0.42, 0.0, 0.91), (-0.42, 0.0, 0.91), (0.0, 0.42, 0.91), (0.0, -0.42, 0.91))
 
 
-def _error(head: TestHead, chi: torch.Tensor) -> float:
-    return float(nrmse(chi, head.chi, head.mask))
+def _error(head: TestHead, chi: torch.Tensor) -> dict[str, float]:
+    return {name: float(metric(chi, head.chi, head.mask)) for name, metric in _METRICS.items()}
 
 
 def _single(method: str, invert: Callable[[TestHead], torch.Tensor]) -> Case:
