@@ -17,6 +17,7 @@ from benchmarks.heads import make_head
 
 #: Grids and voxels of the published comparisons; the brain fits both.
 _GRIDS = (((160, 160, 160), 1.25), ((164, 204, 204), 1.0))
+_COLUMNS = ("stage", "method", "s", "FFT pairs", "peak, volumes", "errors, %")
 
 
 def main() -> int:

@@ -15,7 +15,6 @@ import torch
 
 from benchmarks.heads import TestHead
 
-
 #: Seconds from which a case is run once.
 _LONG = 5.0
 

@@ -20,7 +20,7 @@ from qsmflow.reports.figures import (
     symmetric_limit,
     three_planes,
 )
-from qsmflow.reports.volume import Volume, Cuts, choose_cuts, coordinate, cut, cut_size, load_volume
+from qsmflow.reports.volume import Cuts, Volume, choose_cuts, coordinate, cut, cut_size, load_volume
 
 SHAPE = (24, 30, 20)
 
