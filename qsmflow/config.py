@@ -203,6 +203,20 @@ class Unwrap(Settings):
 
 
 @dataclass(frozen=True)
+class Field(Settings):
+    """Total field from the unwrapped echoes."""
+
+    method: str = setting(
+        "weighted",
+        "weighted: line through the unwrapped phases; nonlinear: fit of the complex signal, which forgives wrong "
+        "multiples of 2 pi in the third and later echoes",
+        choices=("weighted", "nonlinear"),
+    )
+    max_iterations: int = setting(20, "most iterations of the nonlinear fit", low=1)
+    tolerance: float = setting(1e-4, "relative change of the phase at which the nonlinear fit stops", low=0)
+
+
+@dataclass(frozen=True)
 class VSharp(Settings):
     """Background removal by V-SHARP."""
 
@@ -271,6 +285,13 @@ class Config(Settings):
     l2: L2 = field(default_factory=L2)
     registration: Registration = field(default_factory=Registration)
     cosmos: COSMOS = field(default_factory=COSMOS)
+    # last, because from here on `field` is this setting and no longer the function
+    field: Field = field(default_factory=Field)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.field.method == "nonlinear" and self.unwrap.method == "laplacian":
+            raise ConfigError("field.method: nonlinear needs phase true to 2 pi: set unwrap.method to another")
 
 
 @dataclass(frozen=True)

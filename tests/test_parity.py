@@ -15,11 +15,13 @@ from qsmflow.cli import validate as validate_verb
 from qsmflow.cli.options import given
 from qsmflow.cli.stage import stage_parser
 from qsmflow.core.background import vsharp
+from qsmflow.core.field_fit import total_field
 from qsmflow.core.inversion import cosmos, l2, tkd
 from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.interfaces.stages import stages
 
 CORE = {
+    config.Field: total_field,
     config.VSharp: vsharp,
     config.TKD: tkd,
     config.L2: l2,
@@ -31,6 +33,7 @@ STAGES = {
     "brain_mask": config.BrainMask,
     "quality_mask": config.QualityMask,
     "unwrap": config.Unwrap,
+    "field": config.Field,
     "vsharp": config.VSharp,
     "tkd": config.TKD,
     "l2": config.L2,
@@ -103,6 +106,7 @@ def test_toml_comes_back() -> None:
         ({"tkd": {"threshold": 5.0}}, "tkd.threshold: 5.0 is above"),
         ({"unwrap": {"method": "magic"}}, "magic"),
         ({"tkd": 3}, "table"),
+        ({"field": {"method": "nonlinear"}, "unwrap": {"method": "laplacian"}}, "field.method: nonlinear needs"),
         ({"vsharp": {"max_radius": "wide"}}, "expected float"),
         ({"inversion": ["tkd", "medi"]}, "medi"),
     ],

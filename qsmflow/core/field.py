@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from .line import fit_line
 from .smooth import gaussian
 
 #: Proton gyromagnetic ratio over 2 pi, MHz/T (CODATA): the phase of 1 ppm after 1 s at 1 T, in turns.
@@ -112,11 +113,5 @@ def combine_echoes(
         raise ValueError(f"{phase.shape[0]} echoes but {len(te)} echo times")
     if intercept and len(te) < 2:
         raise ValueError("an intercept needs two echoes")
-    weight = magnitude.square()
-    time = torch.tensor(te, dtype=phase.dtype, device=phase.device).reshape(-1, 1, 1, 1)
-    if intercept:
-        total = weight.sum(0).clamp_min(torch.finfo(phase.dtype).tiny)
-        time = time - (weight * time).sum(0) / total
-    normal = (weight * time.square()).sum(0)
-    slope = (weight * time * phase).sum(0) / normal.clamp_min(torch.finfo(phase.dtype).tiny)
-    return torch.where(normal > 0, slope, torch.zeros_like(slope)) / radians_per_ppm(1.0, b0)
+    line = fit_line(phase, magnitude.square(), te, intercept=intercept)
+    return line.slope / radians_per_ppm(1.0, b0)

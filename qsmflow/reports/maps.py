@@ -28,6 +28,7 @@ TITLES = {
     "magnitude": "Magnitude",
     "registered": "Registered magnitude",
     "total": "Total field",
+    "noise": "Noise of the total field",
     "local": "Local field",
     "brain": "Brain mask",
     "localmask": "Local-field mask",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nipype.pipeline.engine import Workflow
 
+from qsmflow.config import Field as FieldSettings
 from qsmflow.config import Unwrap as UnwrapSettings
 from qsmflow.interfaces.field import FieldMap
 from qsmflow.interfaces.unwrap import Unwrap
@@ -16,9 +17,16 @@ _METHODS = {
 }
 
 
+_FITS = {
+    "weighted": "The echoes were combined by a least-squares fit weighted by the squared magnitude. ",
+    "nonlinear": "The field was fitted to the complex signal of the echoes [@nonlinearfit]. ",
+}
+
+
 def init_field_wf(
     *,
     unwrap: UnwrapSettings,
+    field: FieldSettings,
     te: tuple[float, ...],
     b0: float,
     budget: Budget,
@@ -29,8 +37,8 @@ def init_field_wf(
 
     Parameters
     ----------
-    unwrap
-        Settings of the unwrapping.
+    unwrap, field
+        Settings of the unwrapping and of the fit over the echoes.
     te
         s, one an echo.
     b0
@@ -50,18 +58,21 @@ def init_field_wf(
     if several and unwrap.remove_offset:
         workflow.__desc__ = "The receiver phase offset was removed by MCPC-3D-S [@mcpc3ds]. " + workflow.__desc__
     if several:
-        workflow.__desc__ += "The echoes were combined by a least-squares fit weighted by the squared magnitude. "
+        workflow.__desc__ += _FITS[field.method]
     inputnode = fields_node(["phase", "magnitude", "mask"], "inputnode")
     outputnode = fields_node(["total"], "outputnode")
     unwrapped = stage_node(Unwrap(te=list(te), **vars(unwrap)), "unwrap", budget)
-    field = stage_node(FieldMap(te=list(te), b0=b0, intercept=several and not unwrap.remove_offset), "field", budget)
+    intercept = several and not unwrap.remove_offset
+    fit = stage_node(FieldMap(te=list(te), b0=b0, intercept=intercept, **vars(field)), "field", budget)
     workflow.connect(
         [
             (inputnode, unwrapped, [("phase", "in_file"), ("magnitude", "magnitude"), ("mask", "mask")]),
-            (inputnode, field, [("magnitude", "magnitude"), ("mask", "mask")]),
-            (unwrapped, field, [("out_file", "in_file")]),
-            (field, outputnode, [("out_file", "total")]),
+            (inputnode, fit, [("magnitude", "magnitude"), ("mask", "mask")]),
+            (unwrapped, fit, [("out_file", "in_file")]),
+            (fit, outputnode, [("out_file", "total")]),
         ]
     )
-    keep(workflow, field, "out_file", "total", destination, {"EchoTime": list(te), "MagneticFieldStrength": b0})
+    acquired = {"EchoTime": list(te), "MagneticFieldStrength": b0}
+    keep(workflow, fit, "out_file", "total", destination, acquired)
+    keep(workflow, fit, "out_noise", "noise", destination, acquired)
     return workflow

@@ -84,6 +84,7 @@ def init_series_wf(
         else:
             field = init_field_wf(
                 unwrap=settings.unwrap,
+                field=settings.field,
                 te=series.echo_times,
                 b0=series.field_strength or 0.0,
                 budget=budget,

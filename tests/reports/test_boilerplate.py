@@ -13,6 +13,7 @@ CITED_NOW = {
         "romeo",
         "mcpc3ds",
         "laplacian",
+        "nonlinearfit",
         "sharp",
         "vsharp",
         "vsharp2011",
