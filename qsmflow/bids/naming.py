@@ -38,6 +38,9 @@ OUTPUTS: dict[str, Output] = {
     "noise": Output(
         "fmap", "fieldmap", "noise", "Standard deviation of the total field, from the noise of the images.", _PPM
     ),
+    "r2star": Output(
+        "anat", "R2starmap", None, "R2*, the decay rate of the magnitude.", {"Units": "1/s", "SkullStripped": True}
+    ),
     "local": Output(
         "fmap", "fieldmap", "local", "Local field: total field less what sources outside the brain add.", _PPM
     ),

@@ -76,6 +76,12 @@ def test_supplied_intermediates_start_the_graph(tmp_path: Path, what: str) -> No
     assert ("series_single.background.vsharp" in found) == (what != "local")
 
 
+@pytest.mark.parametrize("echoes", [1, 2, 3])
+def test_several_echoes_give_r2star(tmp_path: Path, echoes: int) -> None:
+    found = names(graph(tmp_path, echoes=(0.005, 0.010, 0.015)[:echoes]))
+    assert ("series_single.relaxation.r2star" in found) == (echoes > 1)
+
+
 def test_methods_text_names_what_runs(tmp_path: Path) -> None:
     single = " ".join(methods_sentences(graph(tmp_path)))
     assert "[@romeo]" in single and "V-SHARP" in single and "COSMOS" not in single
