@@ -196,7 +196,21 @@ class QualityMask(Settings):
 class Unwrap(Settings):
     """Phase unwrapping."""
 
-    method: str = setting("romeo", "path-following ROMEO, or Laplacian", choices=("romeo", "laplacian"))
+    method: str = setting(
+        "romeo",
+        "romeo, best_path (scikit-image) and segue find whole turns; laplacian is smooth, and leaves a background out",
+        choices=("romeo", "best_path", "segue", "laplacian"),
+    )
+    echoes: str = setting(
+        "template",
+        "template: the first echo is unwrapped in space and the others after it in time; individual: each in space",
+        choices=("template", "individual"),
+    )
+    bipolar: str = setting(
+        "auto",
+        "remove the phase ramp between odd and even echoes of a bipolar readout: auto where three echoes show one",
+        choices=("auto", "yes", "no"),
+    )
     remove_offset: bool = setting(
         True, "estimate the receiver phase offset from two echoes (MCPC-3D-S) and remove it first"
     )

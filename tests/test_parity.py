@@ -18,9 +18,11 @@ from qsmflow.core.background import vsharp
 from qsmflow.core.field_fit import total_field
 from qsmflow.core.inversion import cosmos, l2, tkd
 from qsmflow.core.mask.quality import keep_good_phase
+from qsmflow.core.unwrap import unwrap_series
 from qsmflow.interfaces.stages import stages
 
 CORE = {
+    config.Unwrap: unwrap_series,
     config.Field: total_field,
     config.VSharp: vsharp,
     config.TKD: tkd,
