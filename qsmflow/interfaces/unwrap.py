@@ -46,7 +46,7 @@ class Unwrap(StageInterface):
 
     stage = "unwrap"
     method = "phase unwrapping"
-    resources = Resources(volumes=10, volumes_per_image=6, cpus=1, minutes=4)
+    resources = Resources(volumes=45, volumes_per_image=6, cpus=1, minutes=4)
     input_spec = UnwrapInputSpec
     output_spec = UnwrapOutputSpec
 

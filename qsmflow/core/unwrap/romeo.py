@@ -26,7 +26,7 @@ def romeo(phase: torch.Tensor, magnitude: torch.Tensor, mask: torch.Tensor) -> t
     -------
     torch.Tensor
         rad, (X, Y, Z); differs from `phase` by multiples of 2 pi inside the mask, zero outside. Voxels to which no path
-        leads, as those without signal, stay as they are. Peak memory: 8 volumes.
+        leads, as those without signal, stay as they are. Peak memory: 10 volumes.
 
     References
     ----------

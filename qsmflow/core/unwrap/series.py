@@ -71,7 +71,8 @@ def unwrap_series(
     Returns
     -------
     Unwrapped
-        Peak memory: the input, three times as much again, and 12 volumes; `best_path` and `segue` have theirs.
+        Peak memory: the input, twice as much again, and 12 volumes; 45 with `best_path`, or with `segue` where a mask
+        holds little but noise.
 
     Raises
     ------

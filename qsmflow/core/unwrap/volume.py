@@ -52,6 +52,7 @@ def unwrap_volume(
 def turns_of_parts(phase: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """The multiple of 2 pi nearest to the median of `phase` in each connected part of `mask`; zero outside."""
     parts, count = ndimage.label(mask.cpu().numpy())
-    medians = ndimage.median(phase.cpu().numpy(), parts, np.arange(1, count + 1)) if count else []
-    turns = np.concatenate([[0.0], 2.0 * np.pi * np.rint(np.asarray(medians) / (2.0 * np.pi))]).astype(np.float32)
-    return torch.from_numpy(turns[parts]).to(phase.device)
+    values, turns = phase.cpu().numpy(), np.zeros(count + 1, np.float32)
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        turns[number] = np.rint(np.median(values[box][parts[box] == number]) / (2.0 * np.pi))
+    return torch.from_numpy(np.float32(2.0 * np.pi) * turns[parts]).to(phase.device)
