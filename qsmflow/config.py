@@ -206,10 +206,38 @@ class QualityMask(Settings):
 class Unwrap(Settings):
     """Phase unwrapping."""
 
-    method: str = setting("romeo", "path-following ROMEO, or Laplacian", choices=("romeo", "laplacian"))
+    method: str = setting(
+        "romeo",
+        "romeo, best_path (scikit-image) and segue find whole turns; laplacian is smooth, and leaves a background out",
+        choices=("romeo", "best_path", "segue", "laplacian"),
+    )
+    echoes: str = setting(
+        "template",
+        "template: the first echo is unwrapped in space and the others after it in time; individual: each in space",
+        choices=("template", "individual"),
+    )
+    bipolar: str = setting(
+        "auto",
+        "remove the phase ramp between odd and even echoes of a bipolar readout: auto where three echoes show one",
+        choices=("auto", "yes", "no"),
+    )
     remove_offset: bool = setting(
         True, "estimate the receiver phase offset from two echoes (MCPC-3D-S) and remove it first"
     )
+
+
+@dataclass(frozen=True)
+class Field(Settings):
+    """Total field from the unwrapped echoes."""
+
+    method: str = setting(
+        "weighted",
+        "weighted: line through the unwrapped phases; nonlinear: fit of the complex signal, which forgives wrong "
+        "multiples of 2 pi in the third and later echoes",
+        choices=("weighted", "nonlinear"),
+    )
+    max_iterations: int = setting(20, "most iterations of the nonlinear fit", low=1)
+    tolerance: float = setting(1e-4, "relative change of the phase at which the nonlinear fit stops", low=0)
 
 
 @dataclass(frozen=True)
@@ -322,6 +350,13 @@ class Config(Settings):
     l2: L2 = field(default_factory=L2)
     registration: Registration = field(default_factory=Registration)
     cosmos: COSMOS = field(default_factory=COSMOS)
+    # last, because from here on `field` is this setting and no longer the function
+    field: Field = field(default_factory=Field)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.field.method == "nonlinear" and self.unwrap.method == "laplacian":
+            raise ConfigError("field.method: nonlinear needs phase true to 2 pi: set unwrap.method to another")
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,8 @@ def _stages(series: Series, config: Config) -> Iterator[str]:
             yield "quality_mask"
         yield "unwrap"
         yield "field"
+        if len(series.echo_times) > 1:
+            yield "r2star"
     if "local" not in series.supplied:
         yield from BACKGROUNDS[config.background]
     yield from config.inversion

@@ -14,6 +14,7 @@ from .field import init_field_wf
 from .inversion import init_inversion_wf
 from .masking import init_masking_wf
 from .nodes import Budget, Destination, fields_node, keep, stage_node
+from .relaxation import init_relaxation_wf
 
 
 def init_series_wf(
@@ -91,11 +92,20 @@ def init_series_wf(
         else:
             field = init_field_wf(
                 unwrap=settings.unwrap,
+                field=settings.field,
                 te=series.echo_times,
                 b0=series.field_strength or 0.0,
                 budget=budget,
                 destination=destination,
             )
+            if len(series.echo_times) > 1:
+                relaxation = init_relaxation_wf(te=series.echo_times, budget=budget, destination=destination)
+                workflow.connect(
+                    [
+                        (start, relaxation, [("out_magnitude", "inputnode.magnitude")]),
+                        (masking, relaxation, [("outputnode.mask", "inputnode.mask")]),
+                    ]
+                )
             workflow.connect(
                 [
                     (start, field, [("out_phase", "inputnode.phase"), ("out_magnitude", "inputnode.magnitude")]),
