@@ -35,7 +35,7 @@ demo: setup ## simulate a dataset, run the whole pipeline on it, say where the r
 	@echo "Maps:"; find demo/out -name '*_Chimap.nii.gz' | sort | sed 's/^/  /'
 
 test: setup ## the tests that need neither a cluster nor a browser
-	$(ONE_THREAD) $(BIN)/python -m pytest -p no:benchmark -n $(JOBS) --dist worksteal -m 'not cluster and not browser'
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not cluster and not browser'
 
 lint: setup ## style, types, order of the rooms, spelling
 	$(BIN)/ruff check
@@ -45,11 +45,11 @@ lint: setup ## style, types, order of the rooms, spelling
 	$(BIN)/codespell
 
 bench: setup ## speed and memory, see benchmarks/
-	$(BIN)/python -m pytest benchmarks
+	$(BIN)/python -m benchmarks
 
 browser: setup ## the report in a headless Chromium that is already installed
-	$(BIN)/python -m pytest -p no:benchmark -m browser
+	$(BIN)/python -m pytest -m browser
 
 clean: ## remove what was made here, .venv excepted
-	rm -rf demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	rm -rf demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find qsmflow tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

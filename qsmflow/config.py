@@ -151,6 +151,15 @@ def _toml_value(value: Any) -> str:
     return repr(value)
 
 
+#: Background removals, by name, and the stages that each is made of; a stage works in the mask that the last one left.
+BACKGROUNDS = {
+    "vsharp": ("vsharp",),
+    "resharp": ("resharp",),
+    "lbv": ("lbv",),
+    "pdf": ("pdf",),
+    "ismv": ("ismv",),
+    "lbv_vsharp": ("lbv", "vsharp"),
+}
 #: Inversions of a single orientation, by the name that each has everywhere.
 INVERSIONS = ("tkd", "l2", "ilsqr", "medi")
 
@@ -199,10 +208,38 @@ class QualityMask(Settings):
 class Unwrap(Settings):
     """Phase unwrapping."""
 
-    method: str = setting("romeo", "path-following ROMEO, or Laplacian", choices=("romeo", "laplacian"))
+    method: str = setting(
+        "romeo",
+        "romeo, best_path (scikit-image) and segue find whole turns; laplacian is smooth, and leaves a background out",
+        choices=("romeo", "best_path", "segue", "laplacian"),
+    )
+    echoes: str = setting(
+        "template",
+        "template: the first echo is unwrapped in space and the others after it in time; individual: each in space",
+        choices=("template", "individual"),
+    )
+    bipolar: str = setting(
+        "auto",
+        "remove the phase ramp between odd and even echoes of a bipolar readout: auto where three echoes show one",
+        choices=("auto", "yes", "no"),
+    )
     remove_offset: bool = setting(
         True, "estimate the receiver phase offset from two echoes (MCPC-3D-S) and remove it first"
     )
+
+
+@dataclass(frozen=True)
+class Field(Settings):
+    """Total field from the unwrapped echoes."""
+
+    method: str = setting(
+        "weighted",
+        "weighted: line through the unwrapped phases; nonlinear: fit of the complex signal, which forgives wrong "
+        "multiples of 2 pi in the third and later echoes",
+        choices=("weighted", "nonlinear"),
+    )
+    max_iterations: int = setting(20, "most iterations of the nonlinear fit", low=1)
+    tolerance: float = setting(1e-4, "relative change of the phase at which the nonlinear fit stops", low=0)
 
 
 @dataclass(frozen=True)
@@ -223,6 +260,42 @@ class VSharp(Settings):
         super().__post_init__()
         if self.max_radius < self.min_radius:
             raise ConfigError(f"max_radius: {self.max_radius:g} is below min_radius, {self.min_radius:g}")
+
+
+@dataclass(frozen=True)
+class RESHARP(Settings):
+    """Background removal by RESHARP."""
+
+    radius: float = setting(6.0, "sphere, mm, at least one voxel; the mask is eroded by it", low=0, high=100)
+    weight: float = setting(1e-3, "regularisation weight of the local field", low=0)
+    tolerance: float = setting(1e-3, "relative residual at which the solver stops", low=0)
+    max_iterations: int = setting(50, "most iterations of the solver", low=1)
+
+
+@dataclass(frozen=True)
+class LBV(Settings):
+    """Background removal by Laplacian boundary values."""
+
+    peel: float = setting(2.0, "erosion of the mask before the values on its surface are taken, mm", low=0)
+    tolerance: float = setting(1e-4, "relative residual at which the solver stops", low=0)
+    max_iterations: int = setting(30, "most iterations of the solver", low=1)
+
+
+@dataclass(frozen=True)
+class PDF(Settings):
+    """Background removal by projection onto dipole fields."""
+
+    tolerance: float = setting(5e-4, "relative residual at which the solver stops", low=0)
+    max_iterations: int = setting(100, "most iterations of the solver", low=1)
+
+
+@dataclass(frozen=True)
+class ISMV(Settings):
+    """Background removal by iterated spherical means."""
+
+    radius: float = setting(4.0, "sphere, mm, at least one voxel; the mask is eroded by it", low=0, high=100)
+    tolerance: float = setting(1e-3, "relative residual at which the solver stops", low=0)
+    max_iterations: int = setting(100, "most iterations of the solver", low=1)
 
 
 @dataclass(frozen=True)
@@ -326,6 +399,7 @@ class OrientationWeights(Settings):
 class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
     """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
 
+    background: str = setting("vsharp", "background removal", choices=tuple(BACKGROUNDS))
     inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=INVERSIONS)
     orientation_entity: str = setting("acq", "BIDS entity that tells the orientations of one head apart")
     scale_phase: ScalePhase = field(default_factory=ScalePhase)
@@ -333,15 +407,23 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
     quality_mask: QualityMask = field(default_factory=QualityMask)
     unwrap: Unwrap = field(default_factory=Unwrap)
     vsharp: VSharp = field(default_factory=VSharp)
+    resharp: RESHARP = field(default_factory=RESHARP)
+    lbv: LBV = field(default_factory=LBV)
+    pdf: PDF = field(default_factory=PDF)
+    ismv: ISMV = field(default_factory=ISMV)
     tkd: TKD = field(default_factory=TKD)
     l2: L2 = field(default_factory=L2)
     ilsqr: ILSQR = field(default_factory=ILSQR)
     medi: MEDI = field(default_factory=MEDI)
     registration: Registration = field(default_factory=Registration)
     cosmos: COSMOS = field(default_factory=COSMOS)
+    # last, because from here on `field` is this setting and no longer the function
+    field: Field = field(default_factory=Field)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.field.method == "nonlinear" and self.unwrap.method == "laplacian":
+            raise ConfigError("field.method: nonlinear needs phase true to 2 pi: set unwrap.method to another")
         weighted = [name for name in INVERSIONS if hasattr(getattr(self, name), "weight")]
         if self.choose_weight != "none" and not set(weighted) & set(self.inversion):
             told = f"no inversion of {', '.join(self.inversion)} has a weight; take one of {', '.join(weighted)}"

@@ -14,13 +14,21 @@ from qsmflow.cli import run as run_verb
 from qsmflow.cli import validate as validate_verb
 from qsmflow.cli.options import given
 from qsmflow.cli.stage import stage_parser
-from qsmflow.core.background import vsharp
+from qsmflow.core.background import ismv, lbv, pdf, resharp, vsharp
+from qsmflow.core.field_fit import total_field
 from qsmflow.core.inversion import cosmos, ilsqr, l2, medi, tkd
 from qsmflow.core.mask.quality import keep_good_phase
+from qsmflow.core.unwrap import unwrap_series
 from qsmflow.interfaces.stages import stages
 
 CORE = {
+    config.Unwrap: unwrap_series,
+    config.Field: total_field,
     config.VSharp: vsharp,
+    config.RESHARP: resharp,
+    config.LBV: lbv,
+    config.PDF: pdf,
+    config.ISMV: ismv,
     config.TKD: tkd,
     config.L2: l2,
     config.ILSQR: ilsqr,
@@ -33,7 +41,12 @@ STAGES = {
     "brain_mask": config.BrainMask,
     "quality_mask": config.QualityMask,
     "unwrap": config.Unwrap,
+    "field": config.Field,
     "vsharp": config.VSharp,
+    "resharp": config.RESHARP,
+    "lbv": config.LBV,
+    "pdf": config.PDF,
+    "ismv": config.ISMV,
     "tkd": config.TKD,
     "l2": config.L2,
     "ilsqr": config.ILSQR,
@@ -127,7 +140,9 @@ def test_toml_comes_back() -> None:
         ({"tkd": {"threshold": 5.0}}, "tkd.threshold: 5.0 is above"),
         ({"unwrap": {"method": "magic"}}, "magic"),
         ({"tkd": 3}, "table"),
+        ({"field": {"method": "nonlinear"}, "unwrap": {"method": "laplacian"}}, "field.method: nonlinear needs"),
         ({"vsharp": {"max_radius": "wide"}}, "expected float"),
+        ({"background": "sharp"}, "background: 'sharp' is not one of vsharp, resharp"),
         ({"inversion": ["tkd", "magic"]}, "magic"),
         ({"inversion": ["tkd"], "choose_weight": "lcurve"}, "no inversion of tkd has a weight"),
     ],

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
+import torch
 
 from qsmflow.bids.write import describe_dataset, write_json
 from qsmflow.cli.main import main
+from qsmflow.core.unwrap import unwrap_series
 from tests.builders import save_image
+from tests.prelude import agreement, prelude_pair
 
 
 def run(*words: object) -> int:
@@ -102,3 +106,40 @@ def test_siemens_phase_of_a_sphere(shared_data: Path, tmp_path: Path) -> None:
     turn = 1 / (42.577478518 * 3 * (0.0055 - 0.0025))
     assert np.quantile(steps, 0.99) < 0.1 * turn, "a jump of a whole turn would be a failed unwrap"
     assert 0.01 < field[mask].std() < 3
+
+
+@pytest.mark.parametrize(
+    ("method", "all_voxels", "with_signal"),
+    [("romeo", 0.87, 0.97), ("best_path", 0.89, 0.99), ("segue", 0.95, 0.99), ("laplacian", 0.25, 0.25)],
+)
+def test_agrees_with_prelude(shared_data: Path, method: str, all_voxels: float, with_signal: float) -> None:
+    """`prelude_pair`: the mask holds voxels of noise, on which no two methods agree; those with signal must.
+
+    The Laplacian leaves a smooth background out, so that it is another number of turns away from place to place.
+    """
+    pair = prelude_pair(shared_data)
+    unwrapped = unwrap_series(
+        pair.phase[None], pair.magnitude[None], (0.01,), (1.8, 1.8, 1.8), pair.mask, method=method
+    ).phase[0]
+    signal = pair.mask & (pair.magnitude > pair.magnitude[pair.mask].median())
+    assert agreement(unwrapped, pair, pair.mask) > all_voxels
+    assert agreement(unwrapped, pair, signal) > with_signal
+    if method != "laplacian":
+        turns = (unwrapped - pair.phase)[pair.mask] / (2 * torch.pi)
+        assert float((turns - turns.round()).abs().max()) < 1e-4
+
+
+def test_a_ramp_put_into_real_echoes_is_found(shared_data: Path) -> None:
+    """`gre_3echo`: echoes of one direction show no ramp; what is added to the second one comes out again."""
+    from qsmflow.core.bipolar import alternate
+    from qsmflow.core.field import wrap
+    from qsmflow.interfaces.volume import load
+
+    phase, magnitude = (load(shared_data / "gre_3echo" / f"{name}.nii.gz").data for name in ("phase", "magnitude"))
+    mask = magnitude[2] > 0.3 * magnitude[2].median()
+    te, size = (0.004, 0.008, 0.012), (0.469, 0.469, 1.0)
+    plain = unwrap_series(phase, magnitude, te, size, mask)
+    assert plain.ramp == 0
+    ramp = torch.linspace(-1.5, 1.5, phase.shape[1]).reshape(-1, 1, 1).expand(phase.shape[1:])
+    ramped = unwrap_series(wrap(phase + alternate(ramp, 3)), magnitude, te, size, mask)
+    assert abs(ramped.ramp - 6.0) < 0.6

@@ -79,7 +79,7 @@ def check_head(
     head
         As `discover` found it.
     config
-        Of the run; ``scale_phase.nonfinite`` decides on NaN and Inf.
+        Of the run; ``scale_phase.nonfinite`` decides on NaN and Inf, ``unwrap.bipolar`` on the echoes needed.
     voxels
         Also read the voxels, once a file; False reads headers alone.
     cache
@@ -90,6 +90,7 @@ def check_head(
     problems: list[Problem] = [_problem(head, *item) for item in _check_field_strength(head)]
     for series in head.series:
         found = _first_of_each(_check_headers(series, config, is_single=len(head.series) == 1))
+        found += _check_bipolar(series, config)
         problems += [_problem(head, series, *item) for item in found]
     if not voxels or any(problem.stops for problem in problems):
         return problems
@@ -244,6 +245,14 @@ def _check_echoes(path: Path, header: Header, series: Series) -> None:
     if volumes != expected:
         message = f"{expected} echo times for the {volumes} volumes of this file"
         raise RefusalError(path, "EchoTime", message, "list one time a volume in the sidecar")
+
+
+def _check_bipolar(series: Series, config: Config) -> Iterator[_Found]:
+    """Two echoes do not tell what a bipolar readout adds from the field."""
+    phase = series.phase or series.real
+    if config.unwrap.bipolar == "yes" and phase and len(series.echo_times) < 3:
+        mend = "a bipolar readout needs three: leave --unwrap-bipolar yes out"
+        yield RefusalError(phase[0], "EchoTime", f"{len(series.echo_times)} in this series", mend), True
 
 
 def _times(numbers: Sequence[float]) -> str:

@@ -35,6 +35,12 @@ OUTPUTS: dict[str, Output] = {
     "magnitude": Output("fmap", "magnitude", None, "Magnitude, root sum of squares over the echoes.", _MAGNITUDE),
     "registered": Output("fmap", "magnitude", "registered", "Magnitude, in the frame of the reference.", _MAGNITUDE),
     "total": Output("fmap", "fieldmap", "total", "Total field relative to B0.", _PPM),
+    "noise": Output(
+        "fmap", "fieldmap", "noise", "Standard deviation of the total field, from the noise of the images.", _PPM
+    ),
+    "r2star": Output(
+        "anat", "R2starmap", None, "R2*, the decay rate of the magnitude.", {"Units": "1/s", "SkullStripped": True}
+    ),
     "local": Output(
         "fmap", "fieldmap", "local", "Local field: total field less what sources outside the brain add.", _PPM
     ),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qsmflow.config import BACKGROUNDS
+
 from .selection import add_selection_arguments, selection_from
 from .settings import add_settings_arguments, settings_from
 
@@ -144,8 +146,10 @@ def _stages(series: Series, config: Config) -> Iterator[str]:
             yield "quality_mask"
         yield "unwrap"
         yield "field"
+        if len(series.echo_times) > 1:
+            yield "r2star"
     if "local" not in series.supplied:
-        yield "vsharp"
+        yield from BACKGROUNDS[config.background]
     yield from config.inversion
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .grid import Size, as_size, crop_to, fast_shape, irfft, pad_to, rfft
+from .grid import Size, as_size, crop_to, fast_shape
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,14 @@ class Box:
         return volume
 
     def spectrum(self, content: torch.Tensor) -> torch.Tensor:
-        """Half spectrum of the content of the box on the padded grid."""
-        return rfft(pad_to(content, self.padded))
+        """Half spectrum of the content of the box on the padded grid; lines of nothing but padding are not computed."""
+        x, y, z = self.padded
+        lines = torch.fft.fft(torch.fft.rfft(content, n=z), n=y, dim=-2)
+        return torch.fft.fft(lines, n=x, dim=-3)
 
     def content(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Undo `spectrum`."""
-        return crop_to(irfft(spectrum, self.padded), self.size)
+        """Undo `spectrum`; lines of the padding alone are not computed."""
+        x, y, _ = self.size
+        lines = torch.fft.ifft(spectrum, dim=-3)[..., :x, :, :]
+        lines = torch.fft.ifft(lines, dim=-2)[..., :y, :]
+        return crop_to(torch.fft.irfft(lines, n=self.padded[2]), self.size)

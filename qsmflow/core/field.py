@@ -1,12 +1,17 @@
-"""From phase to field: units, the receiver offset, and the combination of echoes."""
+"""From phase to field: units, whole turns, the receiver offset, and the combination of echoes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import cmath
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
+from .line import fit_line
 from .smooth import gaussian
+
+#: Share of the weights by which one number of turns must beat a smaller one.
+_NO_DIFFERENCE = 0.02
 
 #: Proton gyromagnetic ratio over 2 pi, MHz/T (CODATA): the phase of 1 ppm after 1 s at 1 T, in turns.
 GAMMA_BAR = 42.577478518
@@ -22,6 +27,46 @@ def wrap(phase: torch.Tensor) -> torch.Tensor:
     return torch.remainder(phase + torch.pi, 2.0 * torch.pi) - torch.pi
 
 
+def fitting_turns(
+    lead: torch.Tensor,
+    duration: float,
+    phase: Iterable[torch.Tensor],
+    weight: Iterable[torch.Tensor],
+    times: Sequence[float],
+) -> int:
+    """Whole turns, the same in all voxels, to add to `lead` so that it agrees best with the other echoes.
+
+    Unwrapping in space leaves a multiple of 2 pi unknown. After other times it is no whole number of turns, which the
+    phases there tell, unless the times are multiples of the duration: then no turns are as good, and are taken.
+
+    Parameters
+    ----------
+    lead
+        Phase gained in `duration`, rad, unwrapped, (X, Y, Z).
+    duration
+        s.
+    phase, weight, times
+        Phase gained in other times, rad, wrapped; what it counts; the times, s. One (X, Y, Z) each, taken one by one.
+
+    Returns
+    -------
+    int
+        From -3 to 3.
+    """
+    ratios = [time / duration for time in times]
+    sums, total = [], 0.0
+    for image, counts, ratio in zip(phase, weight, ratios, strict=True):
+        away = image - lead * ratio
+        sums.append(complex(float((counts * torch.cos(away)).sum()), float((counts * torch.sin(away)).sum())))
+        total += float(counts.sum())
+
+    def agreement(turns: int) -> float:
+        return sum((z * cmath.exp(-2j * cmath.pi * turns * r)).real for z, r in zip(sums, ratios, strict=True))
+
+    best = max(agreement(turns) for turns in range(-3, 4))
+    return next(turns for turns in (0, 1, -1, 2, -2, 3, -3) if agreement(turns) >= best - _NO_DIFFERENCE * total)
+
+
 def receiver_offset(
     phase: torch.Tensor,
     magnitude: torch.Tensor,
@@ -34,8 +79,9 @@ def receiver_offset(
 ) -> torch.Tensor:
     """Phase at TE = 0 from the first two echoes, MCPC-3D-S for one (combined) channel.
 
-    The phase difference of the two echoes is unwrapped and extrapolated to TE = 0; what the first echo has on top is
-    the offset, smoothed as a complex image because the receiver's phase is smooth and the noise is not.
+    The phase difference of the two echoes is unwrapped, up to whole turns that later echoes tell, and extrapolated to
+    TE = 0; what the first echo has on top is the offset, smoothed as a complex image because the receiver's phase is
+    smooth and the noise is not.
 
     Parameters
     ----------
@@ -69,9 +115,12 @@ def receiver_offset(
     if len(te) < 2:
         raise ValueError("the receiver offset needs two echoes")
     product = magnitude[0] * magnitude[1]
-    difference = unwrap(wrap(phase[1] - phase[0]), product)
-    offset = phase[0] - difference * (te[0] / (te[1] - te[0]))
     weight = product * mask
+    spacing = te[1] - te[0]
+    difference = unwrap(wrap(phase[1] - phase[0]), product)
+    gained, counts = (echo - phase[0] for echo in phase[2:]), (weight for _ in te[2:])
+    turns = fitting_turns(difference, spacing, gained, counts, [time - te[0] for time in te[2:]])
+    offset = phase[0] - (difference + 2.0 * torch.pi * turns) * (te[0] / spacing)
     parts = torch.stack([weight * torch.cos(offset), weight * torch.sin(offset)])
     real, imag = gaussian(parts, voxel_size, smoothing)
     return torch.atan2(imag, real)
@@ -112,11 +161,5 @@ def combine_echoes(
         raise ValueError(f"{phase.shape[0]} echoes but {len(te)} echo times")
     if intercept and len(te) < 2:
         raise ValueError("an intercept needs two echoes")
-    weight = magnitude.square()
-    time = torch.tensor(te, dtype=phase.dtype, device=phase.device).reshape(-1, 1, 1, 1)
-    if intercept:
-        total = weight.sum(0).clamp_min(torch.finfo(phase.dtype).tiny)
-        time = time - (weight * time).sum(0) / total
-    normal = (weight * time.square()).sum(0)
-    slope = (weight * time * phase).sum(0) / normal.clamp_min(torch.finfo(phase.dtype).tiny)
-    return torch.where(normal > 0, slope, torch.zeros_like(slope)) / radians_per_ppm(1.0, b0)
+    line = fit_line(phase, magnitude.square(), te, intercept=intercept)
+    return line.slope / radians_per_ppm(1.0, b0)

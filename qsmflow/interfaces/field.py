@@ -7,13 +7,15 @@ from typing import Any
 
 from nipype.interfaces.base import File, traits
 
-from qsmflow.core.field import combine_echoes
+from qsmflow import config
+from qsmflow.core.field_fit import total_field
 from qsmflow.engines.resources import Resources
 
-from .base import StageInputSpec, StageInterface, StageOutputSpec
+from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .volume import load, load_echoes, save
 
 
+@with_settings(config.Field)
 class FieldMapInputSpec(StageInputSpec):
     """Inputs of `FieldMap`."""
 
@@ -34,20 +36,36 @@ class FieldMapOutputSpec(StageOutputSpec):
     """Outputs of `FieldMap`."""
 
     out_file = File(exists=True, desc="total field, ppm")
+    out_noise = File(exists=True, desc="its standard deviation, ppm")
 
 
 class FieldMap(StageInterface):
-    """Combine the echoes to the total field, weighted by the squared magnitude."""
+    """Combine the echoes to the total field and its standard deviation, weighted by the squared magnitude."""
 
     stage = "field"
     method = "weighted least-squares fit over echo time"
-    resources = Resources(volumes=5, volumes_per_image=4, cpus=2)
+    resources = Resources(volumes=10, volumes_per_image=4, cpus=2)
     input_spec = FieldMapInputSpec
     output_spec = FieldMapOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume, magnitude = load_echoes(self.inputs.in_file), load_echoes(self.inputs.magnitude).data
         mask = load(self.inputs.mask).mask
-        field = combine_echoes(volume.data, magnitude, self.inputs.te, self.inputs.b0, intercept=self.inputs.intercept)
-        self._results["out_file"] = save(volume.with_data(field * mask), cwd / "total.nii")
-        return {"FieldSD": round(float(field[mask].std()), 5), "FieldMean": round(float(field[mask].mean()), 5)}
+        changes: list[float] = []
+        field, noise = total_field(
+            volume.data,
+            magnitude,
+            list(self.inputs.te),
+            self.inputs.b0,
+            mask,
+            intercept=self.inputs.intercept,
+            progress=lambda _, change: changes.append(change),
+            **self.settings(config.Field),
+        )
+        self._results["out_file"] = save(volume.with_data(field), cwd / "total.nii")
+        self._results["out_noise"] = save(volume.with_data(noise), cwd / "noise.nii")
+        inside = {"FieldSD": field[mask].std(), "FieldMean": field[mask].mean(), "MedianNoise": noise[mask].median()}
+        measured: dict[str, Any] = {name: round(float(value), 5) for name, value in inside.items()}
+        if changes:
+            measured |= {"Method": "nonlinear fit of the complex signal", "Iterations": len(changes)}
+        return measured

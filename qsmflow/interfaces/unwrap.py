@@ -8,13 +8,19 @@ from typing import Any
 from nipype.interfaces.base import File, traits
 
 from qsmflow import config
-from qsmflow.core.field import receiver_offset, wrap
 from qsmflow.core.mask.quality import keep_good_phase
-from qsmflow.core.unwrap import laplacian, romeo, voxel_quality
+from qsmflow.core.unwrap import unwrap_series, voxel_quality
 from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .volume import load, load_echoes, save
+
+_NAMES = {
+    "romeo": "ROMEO",
+    "best_path": "best-path unwrapping",
+    "segue": "SEGUE",
+    "laplacian": "Laplacian unwrapping",
+}
 
 
 class _PhaseInputSpec(StageInputSpec):
@@ -36,30 +42,23 @@ class UnwrapOutputSpec(StageOutputSpec):
 
 
 class Unwrap(StageInterface):
-    """Remove the receiver offset (two echoes or more) and unwrap by ROMEO or the Laplacian."""
+    """Remove the ramp of a bipolar readout (three echoes) and the receiver offset (two echoes), and unwrap."""
 
     stage = "unwrap"
     method = "phase unwrapping"
-    resources = Resources(volumes=10, volumes_per_image=6, cpus=1, minutes=4)
+    resources = Resources(volumes=45, volumes_per_image=6, cpus=1, minutes=4)
     input_spec = UnwrapInputSpec
     output_spec = UnwrapOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume, magnitude = load_echoes(self.inputs.in_file), load_echoes(self.inputs.magnitude).data
-        mask, te, voxel_size = load(self.inputs.mask).mask, list(self.inputs.te), volume.voxel_size
-        phase, offset_removed = volume.data, self.inputs.remove_offset and len(te) > 1
-        if offset_removed:
-            offset = receiver_offset(
-                phase, magnitude, te, voxel_size, mask, lambda p, m: romeo(p[None], m[None], te[:1], mask)[0]
-            )
-            phase = wrap(phase - offset)
-        if self.inputs.method == "romeo":
-            unwrapped = romeo(phase, magnitude, te, mask)
-        else:
-            unwrapped = laplacian(phase, voxel_size) * mask
+        mask = load(self.inputs.mask).mask
+        unwrapped, offset_removed, ramp = unwrap_series(
+            volume.data, magnitude, list(self.inputs.te), volume.voxel_size, mask, **self.settings(config.Unwrap)
+        )
         self._results["out_file"] = save(volume.with_data(unwrapped), cwd / "unwrapped.nii")
-        name = {"romeo": "ROMEO", "laplacian": "Laplacian unwrapping"}[self.inputs.method]
-        return {"Method": name, "ReceiverOffsetRemoved": offset_removed}
+        removed = {"ReceiverOffsetRemoved": offset_removed, "ReadoutRampRemoved": round(ramp, 3)}
+        return {"Method": _NAMES[self.inputs.method], **removed}
 
 
 @with_settings(config.QualityMask)

@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image
 
-from qsmflow.reports.volume import PLANES, Cuts, Volume, coordinate, cut
+from qsmflow.reports.volume import PLANES, Cuts, Volume, coordinate, cut, cut_size
 
 WIDTH = 1240  # pixels of the slices, without the colour bar
 _BAR = 118
@@ -93,7 +93,7 @@ class Canvas:
         self.panels: list[list[_Panel]] = []
         top = 0
         for row in rows:
-            sizes = [(round(extent[p][1] / self.pixel), round(extent[p][0] / self.pixel)) for p, _ in row]
+            sizes = [cut_size(frame, cuts, plane, self.pixel) for plane, _ in row]
             left = (WIDTH - sum(width for _, width in sizes) - _GAP * (len(row) - 1)) // 2
             height = max(height for height, _ in sizes)
             line = []

@@ -29,6 +29,8 @@ TITLES = {
     "magnitude": "Magnitude",
     "registered": "Registered magnitude",
     "total": "Total field",
+    "noise": "Noise of the total field",
+    "r2star": "R2*",
     "local": "Local field",
     "brain": "Brain mask",
     "localmask": "Local-field mask",

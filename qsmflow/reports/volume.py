@@ -107,6 +107,13 @@ def cut(volume: Volume, cuts: Cuts, plane: str, index: int, pixel: float, order:
     return image.T[::-1]
 
 
+def cut_size(volume: Volume, cuts: Cuts, plane: str, pixel: float) -> tuple[int, int]:
+    """Rows and columns of `cut`, by the rounding of the interpolation."""
+    _, right, up, *_ = PLANES[plane]
+    rows, columns = (round((cuts.high[a] - cuts.low[a]) * (volume.voxel_size[a] / pixel)) for a in (up, right))
+    return rows, columns
+
+
 def coordinate(volume: Volume, cuts: Cuts, plane: str, index: int) -> float:
     """Scanner coordinate, mm, of a slice's centre along the axis that the plane cuts."""
     axis = PLANES[plane][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nipype.pipeline.engine import Workflow
 
+from qsmflow.config import Field as FieldSettings
 from qsmflow.config import Unwrap as UnwrapSettings
 from qsmflow.interfaces.field import FieldMap
 from qsmflow.interfaces.unwrap import Unwrap
@@ -11,14 +12,33 @@ from qsmflow.interfaces.unwrap import Unwrap
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
 _METHODS = {
-    "romeo": "The phase was unwrapped by ROMEO [@romeo] as implemented in warpkit [@warpkit]. ",
-    "laplacian": "The phase was unwrapped by the Laplacian method [@laplacian]. ",
+    "romeo": "ROMEO [@romeo] as implemented in warpkit [@warpkit]",
+    "best_path": "the best-path method [@bestpath] as implemented in scikit-image [@skimage]",
+    "segue": "merging regions of similar phase after SEGUE [@segue]",
+    "laplacian": "the Laplacian method [@laplacian]",
+}
+
+_ECHOES = {
+    "template": "The first echo was unwrapped by {}, and the later ones after it in time. ",
+    "individual": "Each echo was unwrapped by {}. ",
+}
+
+_RAMPS = {
+    "auto": "Where echoes of opposite readout differed by a linear phase, it was removed [@bipolar]. ",
+    "yes": "The linear phase between echoes of opposite readout was removed [@bipolar]. ",
+    "no": "",
+}
+
+_FITS = {
+    "weighted": "The echoes were combined by a least-squares fit weighted by the squared magnitude. ",
+    "nonlinear": "The field was fitted to the complex signal of the echoes [@nonlinearfit]. ",
 }
 
 
 def init_field_wf(
     *,
     unwrap: UnwrapSettings,
+    field: FieldSettings,
     te: tuple[float, ...],
     b0: float,
     budget: Budget,
@@ -29,8 +49,8 @@ def init_field_wf(
 
     Parameters
     ----------
-    unwrap
-        Settings of the unwrapping.
+    unwrap, field
+        Settings of the unwrapping and of the fit over the echoes.
     te
         s, one an echo.
     b0
@@ -45,23 +65,32 @@ def init_field_wf(
     total
     """
     workflow = Workflow(name=name)
-    several = len(te) > 1
-    workflow.__desc__ = _METHODS[unwrap.method]
-    if several and unwrap.remove_offset:
-        workflow.__desc__ = "The receiver phase offset was removed by MCPC-3D-S [@mcpc3ds]. " + workflow.__desc__
-    if several:
-        workflow.__desc__ += "The echoes were combined by a least-squares fit weighted by the squared magnitude. "
+    workflow.__desc__ = _methods_text(unwrap, field, len(te))
     inputnode = fields_node(["phase", "magnitude", "mask"], "inputnode")
     outputnode = fields_node(["total"], "outputnode")
     unwrapped = stage_node(Unwrap(te=list(te), **vars(unwrap)), "unwrap", budget)
-    field = stage_node(FieldMap(te=list(te), b0=b0, intercept=several and not unwrap.remove_offset), "field", budget)
+    intercept = len(te) > 1 and not unwrap.remove_offset
+    fit = stage_node(FieldMap(te=list(te), b0=b0, intercept=intercept, **vars(field)), "field", budget)
     workflow.connect(
         [
             (inputnode, unwrapped, [("phase", "in_file"), ("magnitude", "magnitude"), ("mask", "mask")]),
-            (inputnode, field, [("magnitude", "magnitude"), ("mask", "mask")]),
-            (unwrapped, field, [("out_file", "in_file")]),
-            (field, outputnode, [("out_file", "total")]),
+            (inputnode, fit, [("magnitude", "magnitude"), ("mask", "mask")]),
+            (unwrapped, fit, [("out_file", "in_file")]),
+            (fit, outputnode, [("out_file", "total")]),
         ]
     )
-    keep(workflow, field, "out_file", "total", destination, {"EchoTime": list(te), "MagneticFieldStrength": b0})
+    acquired = {"EchoTime": list(te), "MagneticFieldStrength": b0}
+    keep(workflow, fit, "out_file", "total", destination, acquired)
+    keep(workflow, fit, "out_noise", "noise", destination, acquired)
     return workflow
+
+
+def _methods_text(unwrap: UnwrapSettings, field: FieldSettings, echoes: int) -> str:
+    """What is done to a series of so many echoes, in the order in which it is done."""
+    method = _METHODS[unwrap.method]
+    if echoes == 1:
+        return f"The phase was unwrapped by {method}. "
+    ramp = _RAMPS[unwrap.bipolar] if echoes > 2 else ""
+    offset = "The receiver phase offset was removed by MCPC-3D-S [@mcpc3ds]. " if unwrap.remove_offset else ""
+    how = "individual" if unwrap.method == "laplacian" else unwrap.echoes
+    return ramp + offset + _ECHOES[how].format(method) + _FITS[field.method]

@@ -14,6 +14,7 @@ from .field import init_field_wf
 from .inversion import init_inversion_wf
 from .masking import init_masking_wf
 from .nodes import Budget, Destination, fields_node, keep, stage_node
+from .relaxation import init_relaxation_wf
 
 
 def init_series_wf(
@@ -86,19 +87,35 @@ def init_series_wf(
         source, local_field, mask_source, mask_field = local, "out_file", masking, "outputnode.mask"
     else:
         background = init_background_wf(
-            vsharp=settings.vsharp, b0_dir=b0_dir, budget=budget, destination=destination
+            method=settings.background,
+            settings=settings,
+            b0_dir=b0_dir,
+            weighted=start is not None,
+            budget=budget,
+            destination=destination,
         )
+        if start is not None:
+            workflow.connect([(start, background, [("out_combined", "inputnode.magnitude")])])
         if "total" in series.supplied:
             total = _supplied(workflow, series, "total", budget, destination)
             workflow.connect([(total, background, [("out_file", "inputnode.total")])])
         else:
             field = init_field_wf(
                 unwrap=settings.unwrap,
+                field=settings.field,
                 te=series.echo_times,
                 b0=series.field_strength or 0.0,
                 budget=budget,
                 destination=destination,
             )
+            if len(series.echo_times) > 1:
+                relaxation = init_relaxation_wf(te=series.echo_times, budget=budget, destination=destination)
+                workflow.connect(
+                    [
+                        (start, relaxation, [("out_magnitude", "inputnode.magnitude")]),
+                        (masking, relaxation, [("outputnode.mask", "inputnode.mask")]),
+                    ]
+                )
             workflow.connect(
                 [
                     (start, field, [("out_phase", "inputnode.phase"), ("out_magnitude", "inputnode.magnitude")]),

@@ -13,7 +13,7 @@ from qsmflow.bids.checks import check_head, check_layout
 from qsmflow.bids.discovery import discover
 from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.voxels import FactsCache, voxel_facts
-from qsmflow.config import Config, ScalePhase
+from qsmflow.config import Config, ScalePhase, Unwrap
 from qsmflow.errors import InputError
 from tests.builders import SHAPE, add_derivative, edit_image, edit_sidecar, make_bids, save_image
 
@@ -120,6 +120,12 @@ def test_affines_may_differ_by_rounding(tmp_path):
 def test_single_slice(tmp_path, shape):
     make_bids(tmp_path, shape=shape)
     refused(tmp_path, "sub-01_echo-1_part-mag_MEGRE.nii.gz", "dim")
+
+
+def test_two_echoes_do_not_tell_a_bipolar_readout(tmp_path):
+    make_bids(tmp_path, echoes=(0.005, 0.010))
+    config = Config(unwrap=Unwrap(bipolar="yes"))
+    assert refused(tmp_path, PHASE, "EchoTime", config=config).message == "2 in this series"
 
 
 def test_a_volume_for_every_echo_time(tmp_path):

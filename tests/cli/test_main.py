@@ -85,7 +85,7 @@ def test_interruption(verb, capsys):
 
     verb.run = run
     assert cli.main(["act"]) == 130
-    assert capsys.readouterr().err == "qsmflow: interrupted\n"
+    assert capsys.readouterr().err == "qsmflow: interrupted; what is finished is kept\n"
 
 
 @pytest.mark.parametrize("argv", [[], ["nothing"], ["act", "--colour"], ["act", "--times", "many"]])

@@ -29,7 +29,7 @@ def test_what_would_be_run(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "sub-01: 2 orientations, reference sub-01_acq-ori1" in out
     assert "3 echoes, TE 5/10/15 ms, B0 3 T, grid 8x9x10, voxels 1x1x1 mm, obliquity 0.0 degrees" in out
-    assert "stages: scale_phase, brain_mask, quality_mask, unwrap, field, vsharp, tkd, l2" in out
+    assert "stages: scale_phase, brain_mask, quality_mask, unwrap, field, r2star, vsharp, tkd, l2" in out
     assert "registration, cosmos" in out
     assert "1 of 1 subjects can be used (headers and voxels checked)" in out
     assert "\x1b" not in out
@@ -40,7 +40,9 @@ def test_settings_decide_the_stages(tmp_path, capsys):
     root = make_bids(tmp_path / "bids")
     (tmp_path / "mine.toml").write_text('inversion = ["l2"]\n')
     assert run(root, "--config-file", tmp_path / "mine.toml", "--quality-mask-threshold", "0") == 0
-    assert "stages: scale_phase, brain_mask, unwrap, field, vsharp, l2" in capsys.readouterr().out
+    assert "stages: scale_phase, brain_mask, unwrap, field, r2star, vsharp, l2" in capsys.readouterr().out
+    assert run(root, "--background", "lbv_vsharp") == 0
+    assert "unwrap, field, r2star, lbv, vsharp, tkd, l2" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"none\.toml: no such file"):
         run(root, "--config-file", tmp_path / "none.toml")
 

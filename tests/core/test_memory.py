@@ -22,13 +22,17 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 
 """
 
 
-# The box around the mask holds 0.46 of the volume, and twice the box 3.7 volumes.
+# The box around the mask holds 0.46 of the volume, twice the box 3.7 volumes, and the box with 16 mm 0.81.
 @pytest.mark.parametrize(
     ("module", "name", "call", "volumes"),
     [
         ("inversion", "tkd", "field, mask, (1, 1, 1)", 3 * 3.7),
         ("inversion", "l2", "field, mask, (1, 1, 1)", 4 * 3.7),
-        ("background", "vsharp", "field, mask, (1, 1, 1)", 20),
+        ("background", "vsharp", "field, mask, (1, 1, 1)", 24),
+        ("background", "resharp", "field, mask, (1, 1, 1)", 16),
+        ("background", "lbv", "field, mask, (1, 1, 1)", 18),
+        ("background", "pdf", "field, mask, (1, 1, 1), max_iterations=3", 22 * 0.81),
+        ("background", "ismv", "field, mask, (1, 1, 1)", 16),
     ],
 )
 def test_peak_memory(module: str, name: str, call: str, volumes: float) -> None:

@@ -20,7 +20,7 @@ from qsmflow.reports.figures import (
     symmetric_limit,
     three_planes,
 )
-from qsmflow.reports.volume import Volume, choose_cuts, coordinate, cut, load_volume
+from qsmflow.reports.volume import Cuts, Volume, choose_cuts, coordinate, cut, cut_size, load_volume
 
 SHAPE = (24, 30, 20)
 
@@ -57,6 +57,18 @@ def test_anisotropic_voxels_keep_their_proportions(tmp_path: Path) -> None:
     assert cut(volume, cuts, "axial", 15, pixel=1.0).shape == (60, 24)
     assert cut(volume, cuts, "coronal", 24, pixel=1.0).shape == (60, 24)
     assert cut(volume, cuts, "sagittal", 19, pixel=1.0).shape == (60, 60)
+
+
+@given(
+    st.tuples(st.integers(2, 60), st.integers(2, 60), st.integers(2, 60)),
+    st.floats(0.3, 3.0),
+    st.floats(0.2, 2.0),
+)
+def test_the_size_of_a_cut_is_known_beforehand(shape: tuple[int, int, int], side: float, pixel: float) -> None:
+    volume = Volume(np.zeros(shape, np.float32), (side, side, side), np.eye(4))
+    cuts = Cuts(low=(0, 0, 0), high=shape, planes={})
+    for plane in ("axial", "coronal", "sagittal"):
+        assert cut(volume, cuts, plane, 0, pixel).shape == cut_size(volume, cuts, plane, pixel)
 
 
 def test_coordinates_come_from_the_affine() -> None:

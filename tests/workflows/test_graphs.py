@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qsmflow.bids.discovery import discover
-from qsmflow.config import INVERSIONS, Config, QualityMask
+from qsmflow.config import BACKGROUNDS, INVERSIONS, Config, QualityMask, Unwrap
 from qsmflow.engines.execute import real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from tests.builders import add_derivative, make_bids
@@ -62,6 +62,20 @@ def test_inversions_and_steps_follow_the_settings(tmp_path: Path) -> None:
     found = names(graph(tmp_path, settings))
     assert "series_single.inversion.l2" in found and "series_single.inversion.tkd" not in found
     assert "series_single.masking.quality_mask" not in found
+
+
+@pytest.mark.parametrize("method", BACKGROUNDS)
+def test_background_follows_the_settings(tmp_path: Path, method: str) -> None:
+    """One stage after the other, and the last one's field and mask are kept."""
+    workflow = graph(tmp_path, dataclasses.replace(Config(), background=method))
+    steps = [f"series_single.background.{stage}" for stage in BACKGROUNDS[method]]
+    found = names(workflow)
+    assert sorted(steps) == sorted(n for n in found if "background." in n and "save" not in n)
+    nodes = {".".join(node.fullname.split(".")[2:]): node for node in real_nodes(workflow)}
+    kept = nodes["series_single.background.save_local"].inputs.sidecar
+    assert [stage["Stage"] for stage in kept.get("StagesBefore", [])] == list(BACKGROUNDS[method][:-1])
+    text = " ".join(methods_sentences(workflow))
+    assert all(f"[@{stage}]" in text or f"@{stage}]" in text for stage in BACKGROUNDS[method])
 
 
 def test_medi_is_told_what_it_needs(tmp_path: Path) -> None:
@@ -118,12 +132,37 @@ def test_supplied_intermediates_start_the_graph(tmp_path: Path, what: str) -> No
     assert ("series_single.background.vsharp" in found) == (what != "local")
 
 
+@pytest.mark.parametrize("echoes", [1, 2, 3])
+def test_several_echoes_give_r2star(tmp_path: Path, echoes: int) -> None:
+    found = names(graph(tmp_path, echoes=(0.005, 0.010, 0.015)[:echoes]))
+    assert ("series_single.relaxation.r2star" in found) == (echoes > 1)
+
+
 def test_methods_text_names_what_runs(tmp_path: Path) -> None:
     single = " ".join(methods_sentences(graph(tmp_path)))
     assert "[@romeo]" in single and "V-SHARP" in single and "COSMOS" not in single
-    laplacian = dataclasses.replace(Config(), unwrap=dataclasses.replace(Config().unwrap, method="laplacian"))
-    other = " ".join(methods_sentences(graph(tmp_path, laplacian)))
-    assert "[@laplacian]" in other and "unwrapped by ROMEO" not in other
+    for method, key in (("laplacian", "laplacian"), ("best_path", "bestpath"), ("segue", "segue")):
+        settings = dataclasses.replace(Config(), unwrap=Unwrap(method=method))
+        other = " ".join(methods_sentences(graph(tmp_path, settings)))
+        assert f"[@{key}]" in other and "unwrapped by ROMEO" not in other
+
+
+@pytest.mark.parametrize(
+    ("echoes", "settings", "told"),
+    [
+        (1, Unwrap(), ()),
+        (2, Unwrap(), ("after it in time", "[@mcpc3ds]")),
+        (3, Unwrap(), ("after it in time", "[@mcpc3ds]", "Where echoes of opposite readout")),
+        (3, Unwrap(bipolar="yes", echoes="individual"), ("Each echo", "[@mcpc3ds]", "The linear phase between")),
+        (3, Unwrap(bipolar="no", remove_offset=False), ("after it in time",)),
+    ],
+)
+def test_methods_text_of_unwrapping(tmp_path: Path, echoes: int, settings: Unwrap, told: tuple[str, ...]) -> None:
+    workflow = graph(tmp_path, dataclasses.replace(Config(), unwrap=settings), echoes=(0.005, 0.010, 0.015)[:echoes])
+    text = " ".join(methods_sentences(workflow))
+    possible = ("after it in time", "Each echo", "[@mcpc3ds]", "Where echoes of opposite", "The linear phase between")
+    assert all(part in text for part in told)
+    assert sum(part in text for part in possible) == len(told)
 
 
 def test_every_node_has_its_resources(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from qsmflow.interfaces.transforms import read_itk
 from qsmflow.interfaces.volume import load
 
 ORIENTATIONS = ("ori1", "ori2", "ori3")
-PER_SERIES = ("magnitude", "brain", "total", "local", "localmask", "tkd", "l2", "cosmos")
+PER_SERIES = ("magnitude", "brain", "total", "noise", "r2star", "local", "localmask", "tkd", "l2", "cosmos")
 
 
 def run(*words: object) -> int:

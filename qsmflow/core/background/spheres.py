@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ..grid import Size
+from ..mask.morphology import depth, neighboured
 
 
 def sphere_spectrum(
@@ -16,26 +17,51 @@ def sphere_spectrum(
 
     Voxels at the surface are weighted by how much of them is inside. Where voxels are longer along one axis the second
     moments of these weights differ, and second differences along the axes bring the smaller ones up to the largest.
-    Only the few lines that hold the sphere are transformed axis by axis, a fraction of a full transform.
+    The weights are even along each axis, so one octant is transformed, by cosines: a fraction of an FFT.
     """
     size = [float(d) for d in voxel_size]
-    reach = [int(radius / d + 0.5) for d in size]
-    axes = [torch.arange(-n, n + 1, dtype=torch.float32, device=device) * d for n, d in zip(reach, size, strict=True)]
-    x, y, z = (axis.reshape([-1 if i == a else 1 for i in range(3)]) for a, axis in enumerate(axes))
-    distance = (x**2 + y**2 + z**2).sqrt()
-    ball = ((radius - distance) / min(size) + 0.5).clamp(0.0, 1.0)
-    ball = ball / ball.sum()
-    moments = [float((axis**2 * ball).sum()) for axis in (x, y, z)]
-    spectrum = torch.fft.rfft(ball, n=shape[2], dim=2)
-    for axis in (1, 0):
-        spectrum = torch.fft.fft(spectrum, n=shape[axis], dim=axis)
-    for axis, n in enumerate(reach):
-        k = torch.fft.fftfreq(shape[axis], device=device) if axis < 2 else torch.fft.rfftfreq(shape[2], device=device)
-        shift = torch.polar(torch.ones_like(k), 2.0 * torch.pi * n * k)
-        spectrum *= shift.reshape([-1 if i == axis else 1 for i in range(3)])
-    mean = spectrum.real.contiguous()
-    for axis, n in enumerate(shape):
-        lift = (max(moments) - moments[axis]) / size[axis] ** 2
-        k = torch.fft.fftfreq(n, device=device) if axis < 2 else torch.fft.rfftfreq(n, device=device)
-        mean += (lift * (torch.cos(2.0 * torch.pi * k) - 1.0)).reshape([-1 if i == axis else 1 for i in range(3)])
-    return mean
+    # Second differences need one neighbour along each axis.
+    steps = [torch.arange(max(1, int(radius / d + 0.5)) + 1, dtype=torch.float32, device=device) for d in size]
+    x, y, z = torch.meshgrid(*[n * d for n, d in zip(steps, size, strict=True)], indexing="ij")
+    octant = ((radius - (x**2 + y**2 + z**2).sqrt()) / min(size) + 0.5).clamp(0.0, 1.0)
+    twice = [torch.where(n > 0, 2.0, 1.0) for n in steps]
+    times = twice[0][:, None, None] * twice[1][:, None] * twice[2]
+    octant /= (octant * times).sum()
+    moments = [float((axis**2 * octant * times).sum()) for axis in (x, y, z)]
+    for neighbour, moment, d in zip(((1, 0, 0), (0, 1, 0), (0, 0, 1)), moments, size, strict=True):
+        lift = (max(moments) - moment) / d**2
+        octant[neighbour] += 0.5 * lift
+        octant[0, 0, 0] -= lift
+    spectrum = octant
+    for axis in (2, 1, 0):
+        samples = shape[axis] // 2 + 1 if axis == 2 else shape[axis]
+        k = torch.arange(samples, dtype=torch.float32, device=device) / shape[axis]
+        waves = torch.cos(2.0 * torch.pi * torch.outer(k, steps[axis])) * twice[axis]
+        # The transformed axis comes first, so after the last of the three they stand in their order again.
+        spectrum = torch.tensordot(waves, spectrum, dims=([1], [2]))
+    return spectrum
+
+
+def sphere_room(mask: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
+    """Radius of the largest sphere around each voxel of `mask`, (X, Y, Z), that stays in it, mm; zero outside.
+
+    It is zero too where a neighbour along an axis is outside, since every sphere reaches one voxel each way.
+    """
+    return torch.where(neighboured(mask), depth(mask, voxel_size), 0.0)
+
+
+def sphere_centres(mask: torch.Tensor, radius: float, voxel_size: Sequence[float]) -> torch.Tensor:
+    """The voxels of `mask`, bool, (X, Y, Z), around which a sphere of `radius` mm stays in it.
+
+    Raises
+    ------
+    ValueError
+        There is none, or the mask is empty.
+    """
+    if not bool(mask.any()):
+        raise ValueError("the mask is empty")
+    room = sphere_room(mask, voxel_size)
+    centres = (room >= radius) & (room > 0)
+    if not bool(centres.any()):
+        raise ValueError(f"no voxel of the mask is deeper than radius = {radius:g} mm: nothing is left after erosion")
+    return centres

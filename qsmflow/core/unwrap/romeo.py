@@ -6,51 +6,56 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from ..field import wrap
 
 
-def romeo(
-    phase: torch.Tensor, magnitude: torch.Tensor, te: Sequence[float], mask: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Unwrap one or several echoes along the path of best quality; the echoes come out consistent in time.
+def romeo(phase: torch.Tensor, magnitude: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Unwrap one image along the path of best quality, told by the steps of phase and magnitude between neighbours.
 
     Parameters
     ----------
     phase, magnitude
-        rad and any unit, (E, X, Y, Z).
-    te
-        s, one an echo.
+        rad and any unit, (X, Y, Z).
     mask
-        bool, (X, Y, Z); what lies outside is not unwrapped and comes out zero. None: everything.
+        bool, (X, Y, Z). Parts of it that do not touch are unwrapped each on its own: the implementation grows from
+        one seed and would leave all but one of them wrapped.
 
     Returns
     -------
     torch.Tensor
-        rad, (E, X, Y, Z); differs from `phase` by multiples of 2 pi inside the mask.
+        rad, (X, Y, Z); differs from `phase` by multiples of 2 pi inside the mask, zero outside. Voxels to which no path
+        leads, as those without signal, stay as they are. Peak memory: 10 volumes.
 
     References
     ----------
     Dymerska et al., Magn Reson Med 2021.
     """
-    from warpkit.warpkit_cpp import romeo_unwrap3d, romeo_unwrap4d
+    from warpkit.warpkit_cpp import romeo_unwrap3d
 
-    inside = np.ones(phase.shape[1:], bool) if mask is None else mask.cpu().numpy()
-    phases, magnitudes = _last(phase), _last(magnitude)
-    if phase.shape[0] == 1:
-        unwrapped = romeo_unwrap3d(phases[..., 0], "romeo", magnitudes[..., 0], np.asfortranarray(inside))[..., None]
-    else:
-        unwrapped = romeo_unwrap4d(phases, _milliseconds(te), "romeo", magnitudes, np.asfortranarray(inside))
-    result = torch.from_numpy(np.ascontiguousarray(np.moveaxis(unwrapped, -1, 0))).to(phase.device)
-    return torch.where(torch.from_numpy(inside).to(phase.device), result, torch.zeros_like(result))
+    wrapped, weights = phase.cpu().numpy(), magnitude.cpu().numpy()
+    parts, _ = ndimage.label(mask.cpu().numpy())
+    unwrapped = np.zeros_like(wrapped)
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        inside = np.asfortranarray(parts[box] == number)
+        images = (np.asfortranarray(image[box], dtype=np.float32) for image in (wrapped, weights))
+        try:
+            part = romeo_unwrap3d(next(images), "romeo", next(images), inside, correct_global=False)
+        except RuntimeError as error:
+            if "all edge weights are zero" not in str(error):
+                raise
+            part = wrapped[box]  # a lone voxel, or no two neighbours that agree at all: there is no path to follow
+        np.copyto(unwrapped[box], part, where=inside)
+    return torch.from_numpy(unwrapped).to(phase.device)
 
 
 def voxel_quality(phase: torch.Tensor, magnitude: torch.Tensor, te: Sequence[float]) -> torch.Tensor:
     """ROMEO's voxel quality, (X, Y, Z): 1 where the phase of a voxel agrees with its neighbours', 0 where it is noise.
 
-    `phase`, `magnitude` and `te` are as in `romeo`. With several echoes it is warpkit's, the mean of ROMEO's edge
-    weights around a voxel; that needs two echoes, so for one echo the weights that one echo has are averaged here:
-    phase coherence times magnitude coherence.
+    `phase`, rad, and `magnitude`, any unit, are (E, X, Y, Z); `te`, s, is one an echo. With several echoes it is
+    warpkit's, the mean of ROMEO's edge weights around a voxel; that needs two echoes, so for one echo the weights that
+    one echo has are averaged here: phase coherence times magnitude coherence.
 
     References
     ----------
@@ -60,7 +65,8 @@ def voxel_quality(phase: torch.Tensor, magnitude: torch.Tensor, te: Sequence[flo
         return _single_echo_quality(phase[0], magnitude[0])
     from warpkit.warpkit_cpp import romeo_voxelquality
 
-    quality = romeo_voxelquality(_last(phase), _milliseconds(te), _last(magnitude))
+    milliseconds = np.asarray([1e3 * t for t in te], np.float32)
+    quality = romeo_voxelquality(_last(phase), milliseconds, _last(magnitude))
     return torch.from_numpy(np.ascontiguousarray(quality)).to(phase.device)
 
 
@@ -82,7 +88,3 @@ def _single_echo_quality(phase: torch.Tensor, magnitude: torch.Tensor) -> torch.
 def _last(echoes: torch.Tensor) -> np.ndarray:
     """Echoes as the last axis, as warpkit wants them."""
     return np.asfortranarray(np.moveaxis(echoes.cpu().numpy(), 0, -1).astype(np.float32, copy=False))
-
-
-def _milliseconds(te: Sequence[float]) -> np.ndarray:
-    return np.asarray([1e3 * t for t in te], np.float32)

@@ -12,26 +12,6 @@ from qsmflow.core.grid import rfft
 from qsmflow.core.mask.morphology import depth
 from qsmflow.phantom.analytic import coordinates, sphere_field
 
-OBLIQUE = (0.3, -0.4, 0.8)
-
-
-@pytest.mark.parametrize("deconvolution", ["fit", "inverse"])
-@pytest.mark.parametrize(
-    ("voxel_size", "b0_dir"),
-    [((1.0, 1.0, 1.0), (0, 0, 1)), ((1.0, 1.0, 2.0), OBLIQUE), ((1.0, 1.0, 3.0), OBLIQUE)],
-)
-def test_field_from_outside_is_removed(
-    voxel_size: tuple[float, float, float], b0_dir: tuple[float, float, float], deconvolution: str
-) -> None:
-    points = coordinates([round(64 / d) for d in voxel_size], voxel_size)
-    mask = points.norm(dim=-1) < 24
-    field = sphere_field(points, (30.0, 0.0, 8.0), 4.0, 9.0, b0_dir) + sphere_field(
-        points, (0.0, -20.0, 28.0), 6.0, 9.0, b0_dir
-    )
-    local, eroded = vsharp(field + 0.3, mask, voxel_size, b0_dir, deconvolution=deconvolution)
-    assert bool((mask | ~eroded).all()) and not bool(local[~eroded].any())
-    assert float(local[eroded].norm() / field[eroded].norm()) < 0.01
-
 
 @pytest.mark.parametrize(("deconvolution", "deep_limit", "limit"), [("fit", 0.03, 0.2), ("inverse", 0.12, 0.5)])
 def test_field_from_inside_stays(deconvolution: str, deep_limit: float, limit: float) -> None:

@@ -1,0 +1,1 @@
+"""Costs and errors of every method, measured: `python -m benchmarks`."""

@@ -1,0 +1,45 @@
+"""Relaxation from the magnitudes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import File, traits
+
+from qsmflow.core.relaxation import r2star
+from qsmflow.engines.resources import Resources
+
+from .base import StageInputSpec, StageInterface, StageOutputSpec
+from .volume import load, load_echoes, save
+
+
+class R2StarInputSpec(StageInputSpec):
+    """Inputs of `R2Star`."""
+
+    in_file = File(exists=True, mandatory=True, desc="magnitude, echoes as the fourth axis")
+    mask = File(exists=True, mandatory=True, desc="mask; R2* is zero outside")
+    te = traits.List(traits.Float(), mandatory=True, minlen=2, parameter=True, desc="echo times, s")
+
+
+class R2StarOutputSpec(StageOutputSpec):
+    """Outputs of `R2Star`."""
+
+    out_file = File(exists=True, desc="R2*, 1/s")
+
+
+class R2Star(StageInterface):
+    """R2* from the decay of the magnitude over the echoes."""
+
+    stage = "r2star"
+    method = "log-linear fit, weighted by the squared fitted signal"
+    resources = Resources(volumes=9, volumes_per_image=4, cpus=2)
+    input_spec = R2StarInputSpec
+    output_spec = R2StarOutputSpec
+
+    def _stage(self, cwd: Path) -> dict[str, Any]:
+        volume, mask = load_echoes(self.inputs.in_file), load(self.inputs.mask).mask
+        rate = r2star(volume.data, list(self.inputs.te))
+        self._results["out_file"] = save(volume.with_data(rate * mask), cwd / "r2star.nii")
+        inside = rate[mask]
+        return {"MedianR2Star": round(float(inside.median()), 2), "ShareBelowZero": round(float((inside < 0).float().mean()), 4)}
