@@ -17,7 +17,7 @@ INVERSIONS = {
     "tkd": (TKD, "truncated k-space division [@tkd]"),
     "l2": (L2, "closed-form L2-regularised inversion [@l2]"),
     "ilsqr": (ILSQR, "least squares less streaking artefacts, iLSQR [@ilsqr]"),
-    "medi": (MEDI, "morphology-enabled dipole inversion, nonlinear [@medi; @nonlinear]"),
+    "medi": (MEDI, "morphology-enabled dipole inversion, nonlinear [@medi; @nonlinearfit]"),
 }
 
 
