@@ -28,7 +28,7 @@ CITED_NOW = {
         "tkd",
         "l2",
         "medi",
-        "nonlinear",
+        "nonlinearfit",
         "medi0",
         "kressler",
         "cosmos",
