@@ -9,6 +9,9 @@ import torch
 
 from .grid import Size, as_size, crop_to, fast_shape
 
+#: Samples of a slab on a CPU: long enough for the transform, short enough for its cache.
+_SLAB = 2**20
+
 
 @dataclass(frozen=True)
 class Box:
@@ -73,7 +76,35 @@ class Box:
 
     def content(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Undo `spectrum`; lines of the padding alone are not computed."""
-        x, y, _ = self.size
-        lines = torch.fft.ifft(spectrum, dim=-3)[..., :x, :, :]
-        lines = torch.fft.ifft(lines, dim=-2)[..., :y, :]
+        lines = torch.fft.ifft(spectrum, dim=-3)[..., : self.size[0], :, :]
+        return self._finish(lines)
+
+    def filter(self, content: torch.Tensor, transfer: torch.Tensor) -> torch.Tensor:
+        """Content of ``spectrum(content) * transfer``, slab by slab: the spectrum is never held as a whole.
+
+        Parameters
+        ----------
+        content
+            Of the box, (..., X, Y, Z).
+        transfer
+            On the half spectrum of the padded grid, real or complex.
+
+        Returns
+        -------
+        torch.Tensor
+            (..., X, Y, Z). Beside `transfer`, memory for twice the content padded along two axes.
+        """
+        x, y, z = self.padded
+        lines = torch.fft.fft(torch.fft.rfft(content, n=z), n=y, dim=-2)
+        thick = y if content.is_cuda else max(1, _SLAB // (x * lines.shape[-1]))
+        for start in range(0, y, thick):
+            part = (..., slice(start, start + thick), slice(None))
+            slab = torch.fft.fft(lines[part], n=x, dim=-3)
+            slab *= transfer[part]
+            lines[part] = torch.fft.ifft(slab, dim=-3)[..., : self.size[0], :, :]
+        return self._finish(lines)
+
+    def _finish(self, lines: torch.Tensor) -> torch.Tensor:
+        """Content, of what is transformed along the last two axes alone."""
+        lines = torch.fft.ifft(lines, dim=-2)[..., : self.size[1], :]
         return crop_to(torch.fft.irfft(lines, n=self.padded[2]), self.size)

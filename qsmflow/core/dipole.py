@@ -51,13 +51,15 @@ def dipole_kernel(
         raise ValueError(f"b0_dir must be a direction, got {tuple(b0_dir)}")
     bx, by, bz = (direction / direction.norm()).tolist()
     kx, ky, kz = frequencies(as_size(shape), voxel_size, device)
-    k2 = kx**2 + ky**2 + kz**2
+    k2 = kx**2 + (ky**2 + kz**2)
     k2[0, 0, 0] = 1.0
     # At the Nyquist frequency of an even axis +k and -k are one sample: the terms odd in it average to nothing.
     ox, oy, oz = (_without_nyquist(k, n) for k, n in zip((kx, ky, kz), as_size(shape), strict=True))
-    even = (kx * bx) ** 2 + (ky * by) ** 2 + (kz * bz) ** 2
-    odd = 2.0 * (ox * oy * (bx * by) + oy * oz * (by * bz) + ox * oz * (bx * bz))
-    kernel = (1.0 / 3.0) - (even + odd) / k2
+    # planes first, so that no more than two volumes are held
+    along = 2.0 * ox * bx * (oy * by + oz * bz)
+    along += (ky * by) ** 2 + (kz * bz) ** 2 + 2.0 * oy * oz * (by * bz)
+    along += (kx * bx) ** 2
+    kernel = along.div_(k2).neg_().add_(1.0 / 3.0)
     if truncation_radius is not None:
         q = 2.0 * torch.pi * truncation_radius * k2.sqrt()
         # 3 j1(q) / q, the transform of the ball; q is bounded below by the grid, so no series is needed at 0

@@ -22,6 +22,16 @@ def test_spectrum_is_the_transform_of_the_padded_content() -> None:
     torch.testing.assert_close(box.content(spectrum), content, rtol=1e-5, atol=1e-5)
     filtered = torch.fft.irfftn(spectrum * spectrum, s=box.padded, dim=(-3, -2, -1))[:, :11, :13, :17]
     torch.testing.assert_close(box.content(spectrum * spectrum), filtered, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(box.filter(content[1], spectrum[1]), filtered[1], rtol=1e-4, atol=1e-3)
+
+
+def test_slabs_make_the_whole() -> None:
+    content = torch.randn(90, 80, 100)
+    box = Box.around(torch.ones(90, 80, 100, dtype=torch.bool))  # more samples than one slab holds
+    transfer = torch.rand(box.padded[0], box.padded[1], box.padded[2] // 2 + 1)
+    torch.testing.assert_close(
+        box.filter(content, transfer), box.content(box.spectrum(content) * transfer), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_put_undoes_cut_within_the_mask() -> None:
