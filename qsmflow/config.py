@@ -161,7 +161,9 @@ BACKGROUNDS = {
     "lbv_vsharp": ("lbv", "vsharp"),
 }
 #: Inversions of a single orientation, by the name that each has everywhere.
-INVERSIONS = ("tkd", "l2", "ilsqr", "medi")
+INVERSIONS = ("tkd", "tsvd", "l2", "ilsqr", "rts", "tv", "nltv", "tgv", "nltgv", "ndi", "whtv", "medi")
+#: Those of them that take the field as a phase, and need its echo time and field strength.
+NONLINEAR = ("nltv", "nltgv", "ndi", "whtv")
 
 # --- one class a stage, in the order of the pipeline -------------------------------------------------------------
 
@@ -262,6 +264,9 @@ class VSharp(Settings):
             raise ConfigError(f"max_radius: {self.max_radius:g} is below min_radius, {self.min_radius:g}")
 
 
+_RESCALE = "undo what truncation takes from all susceptibilities: truer means, more noise"
+
+
 @dataclass(frozen=True)
 class RESHARP(Settings):
     """Background removal by RESHARP."""
@@ -303,6 +308,15 @@ class TKD(Settings):
     """Truncated k-space division."""
 
     threshold: float = setting(0.15, "dipole values nearer to zero than this are truncated", low=0, high=2 / 3)
+    rescale: bool = setting(False, _RESCALE)
+
+
+@dataclass(frozen=True)
+class TSVD(Settings):
+    """Truncated singular value decomposition."""
+
+    threshold: float = setting(0.1, "where the dipole is nearer to zero, k-space stays empty", low=0, high=0.66)
+    rescale: bool = setting(False, _RESCALE)
 
 
 @dataclass(frozen=True)
@@ -310,6 +324,65 @@ class L2(Settings):
     """Closed-form inversion with a quadratic gradient penalty."""
 
     weight: float = setting(0.01, "regularisation weight of the gradient penalty", low=0)
+
+
+_WEIGHT = "weight of the penalty, ppm mm; grows with the noise"
+_TOLERANCE = "relative change of an iteration at which the solver stops"
+_MOST = "most iterations"
+
+
+@dataclass(frozen=True)
+class RTS(Settings):
+    """Rapid two-step inversion."""
+
+    threshold: float = setting(0.15, "where the dipole is nearer to zero, k-space is filled", low=0, high=0.66)
+    weight: float = setting(2e-3, _WEIGHT, low=1e-9)
+    steps: int = setting(6, "steps of the first part; more bring noise", low=1)
+    tolerance: float = setting(0.02, _TOLERANCE, low=0)
+    max_iterations: int = setting(50, _MOST, low=1)
+
+
+@dataclass(frozen=True)
+class TV(Settings):
+    """Inversion with a penalty of total variation."""
+
+    weight: float = setting(1.5e-4, _WEIGHT, low=1e-9)
+    tolerance: float = setting(0.02, _TOLERANCE, low=0)
+    max_iterations: int = setting(50, _MOST, low=1)
+
+
+@dataclass(frozen=True)
+class NLTV(TV):
+    """`TV` of the field as a phase."""
+
+
+@dataclass(frozen=True)
+class TGV(TV):
+    """Inversion with a penalty of total generalised variation."""
+
+
+@dataclass(frozen=True)
+class NLTGV(TGV):
+    """`TGV` of the field as a phase."""
+
+
+@dataclass(frozen=True)
+class NDI(Settings):
+    """Nonlinear dipole inversion."""
+
+    weight: float = setting(3e-3, "weight of the squared susceptibility; 0 leaves regularisation to the stop", low=0)
+    tolerance: float = setting(0.05, _TOLERANCE, low=0)
+    max_iterations: int = setting(30, _MOST, low=1)
+
+
+@dataclass(frozen=True)
+class WHTV(Settings):
+    """Total-variation inversion that takes out the background that is left."""
+
+    weight: float = setting(1.5e-4, _WEIGHT, low=1e-9)
+    harmonic_weight: float = setting(100.0, "how exactly harmonic that background is, mm^4", low=1e-9)
+    tolerance: float = setting(0.01, _TOLERANCE, low=0)
+    max_iterations: int = setting(60, _MOST, low=1)
 
 
 @dataclass(frozen=True)
@@ -412,8 +485,16 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
     pdf: PDF = field(default_factory=PDF)
     ismv: ISMV = field(default_factory=ISMV)
     tkd: TKD = field(default_factory=TKD)
+    tsvd: TSVD = field(default_factory=TSVD)
     l2: L2 = field(default_factory=L2)
     ilsqr: ILSQR = field(default_factory=ILSQR)
+    rts: RTS = field(default_factory=RTS)
+    tv: TV = field(default_factory=TV)
+    nltv: NLTV = field(default_factory=NLTV)
+    tgv: TGV = field(default_factory=TGV)
+    nltgv: NLTGV = field(default_factory=NLTGV)
+    ndi: NDI = field(default_factory=NDI)
+    whtv: WHTV = field(default_factory=WHTV)
     medi: MEDI = field(default_factory=MEDI)
     registration: Registration = field(default_factory=Registration)
     cosmos: COSMOS = field(default_factory=COSMOS)

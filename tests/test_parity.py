@@ -16,7 +16,7 @@ from qsmflow.cli.options import given
 from qsmflow.cli.stage import stage_parser
 from qsmflow.core.background import ismv, lbv, pdf, resharp, vsharp
 from qsmflow.core.field_fit import total_field
-from qsmflow.core.inversion import cosmos, ilsqr, l2, medi, tkd
+from qsmflow.core.inversion import cosmos, ilsqr, l2, medi, ndi, rts, tgv, tkd, tsvd, tv, whtv
 from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.core.unwrap import unwrap_series
 from qsmflow.interfaces.stages import stages
@@ -32,6 +32,14 @@ CORE = {
     config.TKD: tkd,
     config.L2: l2,
     config.ILSQR: ilsqr,
+    config.TSVD: tsvd,
+    config.RTS: rts,
+    config.TV: tv,
+    config.NLTV: tv,
+    config.TGV: tgv,
+    config.NLTGV: tgv,
+    config.NDI: ndi,
+    config.WHTV: whtv,
     config.MEDI: medi,
     config.COSMOS: cosmos,
     config.QualityMask: keep_good_phase,
@@ -50,6 +58,14 @@ STAGES = {
     "tkd": config.TKD,
     "l2": config.L2,
     "ilsqr": config.ILSQR,
+    "tsvd": config.TSVD,
+    "rts": config.RTS,
+    "tv": config.TV,
+    "nltv": config.NLTV,
+    "tgv": config.TGV,
+    "nltgv": config.NLTGV,
+    "ndi": config.NDI,
+    "whtv": config.WHTV,
     "medi": config.MEDI,
     "rigid_register": config.Registration,
     "cosmos": config.COSMOS,

@@ -15,7 +15,7 @@ from qsmflow.bids.problems import Problem, RefusalError
 from qsmflow.bids.series import MASKS, Head, Series
 from qsmflow.bids.sidecars import Sidecars, read_json
 from qsmflow.bids.voxels import FactsCache, VoxelFacts
-from qsmflow.config import Config
+from qsmflow.config import NONLINEAR, Config
 from qsmflow.core.phase import phase_scaling
 
 #: mm; what is outside is not an image of a head, of man or mouse.
@@ -147,6 +147,7 @@ def _check_headers(series: Series, config: Config, *, is_single: bool) -> Iterat
     if not (series.magnitude or series.real):
         yield from _check_without_magnitude(series, config, is_single=is_single)
     yield from _check_reference(series, config)
+    yield from _check_phase_scale(series, config)
     headers: dict[Path, Header] = {}
     for path in series.files:
         try:
@@ -197,6 +198,13 @@ def _check_reference(series: Series, config: Config) -> Iterator[_Found]:
     if name is not None and name not in series.supplied:
         mend = f"supply --derivatives {name}=PATH, or take another --reference"
         yield RefusalError(series.files[0], "--reference", f"{config.reference}, but its mask is missing", mend), True
+
+
+def _check_phase_scale(series: Series, config: Config) -> Iterator[_Found]:
+    nonlinear = [name for name in config.inversion if name in NONLINEAR]
+    if nonlinear and not (series.echo_times and series.field_strength):
+        message = f"a supplied field has none, and {nonlinear[0]} takes the field as a phase"
+        yield RefusalError(series.files[-1], "EchoTime", message, "take another --inversion"), True
 
 
 def _check_grid(path: Path, header: Header) -> None:

@@ -51,8 +51,18 @@ OUTPUTS: dict[str, Output] = {
     "csf": Output("anat", "mask", "csf", "Cerebrospinal fluid, as supplied.", {"Type": "ROI"}),
     "reference": Output("anat", "mask", "reference", "Reference region, as supplied.", {"Type": "ROI"}),
     "tkd": Output("anat", "Chimap", "tkd", "Susceptibility by truncated k-space division.", _CHI),
+    "tsvd": Output("anat", "Chimap", "tsvd", "Susceptibility by truncated singular value decomposition.", _CHI),
     "l2": Output("anat", "Chimap", "l2", "Susceptibility by closed-form L2 inversion.", _CHI),
     "ilsqr": Output("anat", "Chimap", "ilsqr", "Susceptibility by least squares less streaking artefacts.", _CHI),
+    "rts": Output("anat", "Chimap", "rts", "Susceptibility by rapid two-step inversion.", _CHI),
+    "tv": Output("anat", "Chimap", "tv", "Susceptibility by total-variation inversion.", _CHI),
+    "nltv": Output("anat", "Chimap", "nltv", "Susceptibility by nonlinear total-variation inversion.", _CHI),
+    "tgv": Output("anat", "Chimap", "tgv", "Susceptibility by inversion with total generalised variation.", _CHI),
+    "nltgv": Output(
+        "anat", "Chimap", "nltgv", "Susceptibility by nonlinear inversion with total generalised variation.", _CHI
+    ),
+    "ndi": Output("anat", "Chimap", "ndi", "Susceptibility by nonlinear dipole inversion.", _CHI),
+    "whtv": Output("anat", "Chimap", "whtv", "Susceptibility by weak-harmonic total-variation inversion.", _CHI),
     "medi": Output("anat", "Chimap", "medi", "Susceptibility by morphology-enabled dipole inversion.", _CHI),
     "cosmos": Output("anat", "Chimap", "cosmos", "Susceptibility by COSMOS, masked and weighted least squares.", _CHI),
     "cosmoskspace": Output("anat", "Chimap", "cosmoskspace", "Susceptibility by COSMOS, closed form in k-space.", _CHI),

@@ -8,15 +8,23 @@ from typing import Any
 from nipype.pipeline.engine import Workflow
 
 from qsmflow import config
-from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD
+from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, NDI, NLTGV, NLTV, RTS, TGV, TKD, TSVD, TV, WHTV
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
 #: Inversions by name: interface and methods sentence.
 INVERSIONS = {
     "tkd": (TKD, "truncated k-space division [@tkd]"),
+    "tsvd": (TSVD, "truncated singular value decomposition [@tsvd]"),
     "l2": (L2, "closed-form L2-regularised inversion [@l2]"),
     "ilsqr": (ILSQR, "least squares less streaking artefacts, iLSQR [@ilsqr]"),
+    "rts": (RTS, "rapid two-step inversion [@rts]"),
+    "tv": (TV, "total-variation inversion [@l1qsm; @fansi]"),
+    "nltv": (NLTV, "nonlinear total-variation inversion [@fansi]"),
+    "tgv": (TGV, "inversion with total generalised variation [@fansi; @tgv]"),
+    "nltgv": (NLTGV, "nonlinear inversion with total generalised variation [@fansi; @tgv]"),
+    "ndi": (NDI, "nonlinear dipole inversion [@ndi]"),
+    "whtv": (WHTV, "weak-harmonic total-variation inversion [@whqsm]"),
     "medi": (MEDI, "morphology-enabled dipole inversion, nonlinear [@medi; @nonlinearfit]"),
 }
 

@@ -216,6 +216,16 @@ def test_a_mask_must_come_from_somewhere(tmp_path):
     assert problem.stops and problem.field == "part-mag" and "medi" in problem.message
 
 
+def test_a_nonlinear_inversion_needs_the_scale_of_the_phase(tmp_path):
+    root = make_bids(tmp_path / "raw")
+    assert check(root, Config(inversion=("tv", "nltv"))) == []
+    add_derivative(tmp_path / "given", {"sub": "01"}, "local")
+    given = {"local": tmp_path / "given"}
+    assert check(root, Config(inversion=("tv",)), derivatives=given) == []
+    problem = check(root, Config(inversion=("tv", "nltv")), derivatives=given)[0]
+    assert problem.stops and problem.field == "EchoTime" and "nltv" in problem.message
+
+
 def test_a_reference_needs_its_mask(tmp_path):
     root = make_bids(tmp_path / "raw")
     problem = check(root, Config(reference="csf"))[0]

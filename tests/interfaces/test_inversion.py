@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from qsmflow.core.dipole import forward_field
-from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD
+from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, NDI, NLTGV, NLTV, RTS, TGV, TKD, TV, WHTV
 from qsmflow.interfaces.volume import Volume, load, save
 
 SHAPE = (16, 16, 16)
@@ -73,3 +73,20 @@ def test_two_passes_of_any_inversion(files: dict[str, str], tmp_path: Path) -> N
         done = interface(two_pass=0.03, **inputs).run(cwd=str(tmp_path)).outputs
         assert done.out_report["Measured"]["StrongVoxels"] > 0 and done.out_report["Parameters"]["two_pass"] == 0.03
         assert bool(torch.isfinite(load(done.out_file).data).all())
+@pytest.mark.parametrize("interface", [RTS, TV, NLTV, TGV, NLTGV, NDI, WHTV])
+def test_iterations_stop_and_are_counted(interface: type, files: dict[str, str], tmp_path: Path) -> None:
+    known = interface.input_spec().traits()
+    inputs = {name: files[name] for name in ("in_file", "mask", "magnitude")} | {"max_iterations": 3}
+    if "te" in known:
+        inputs |= {"te": 0.005, "b0": 7.0}
+    done = interface(**inputs).run(cwd=str(tmp_path)).outputs
+    report = done.out_report
+    assert report["Stage"] == interface.stage and report["Measured"]["Iterations"] == 3
+    assert 0 < report["Measured"]["RelativeChange"] < 1
+    assert ("te" in report["Parameters"]) == ("te" in known)
+    assert Path(done.out_file).name == f"{interface.stage}.nii"
+
+
+def test_a_nonlinear_inversion_must_be_told_its_echo(files: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="te"):
+        NLTV(in_file=files["in_file"], mask=files["mask"]).run()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qsmflow.bids.discovery import discover
-from qsmflow.config import BACKGROUNDS, INVERSIONS, Config, QualityMask, Unwrap
+from qsmflow.config import BACKGROUNDS, INVERSIONS, NONLINEAR, Config, QualityMask, Unwrap
 from qsmflow.engines.execute import real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from tests.builders import add_derivative, make_bids
@@ -95,12 +95,21 @@ def test_choices_of_all_inversions_reach_their_stages(tmp_path: Path) -> None:
     )
     workflow = graph(tmp_path, settings)
     told = " ".join(methods_sentences(workflow))
-    assert "weight of l2 and medi was chosen" in told and "weighted by how well" in told
+    assert "weight of l2 and rts and" in told and "weighted by how well" in told
     nodes = {node.name: node for node in workflow._create_flat_graph().nodes}
     assert [nodes[name].inputs.two_pass for name in INVERSIONS] == [0.1] * len(INVERSIONS)
     assert "Strong sources" in told
     assert nodes["l2"].inputs.choose_weight == nodes["medi"].inputs.choose_weight == "quasioptimality"
     assert nodes["cosmos"].inputs.orientation_weights == nodes["cosmos_kspace"].inputs.orientation_weights == "residual"
+
+
+@pytest.mark.parametrize("name", NONLINEAR)
+def test_nonlinear_inversions_are_told_the_phase(tmp_path: Path, name: str) -> None:
+    flat = graph(tmp_path, dataclasses.replace(Config(), inversion=(name,)))._create_flat_graph()
+    node = next(node for node in flat.nodes if node.name == name)
+    assert (node.inputs.te, node.inputs.b0) == (pytest.approx(0.005), 3.0)
+    wired = {target for _, _, data in flat.in_edges(node, data=True) for _, target in data["connect"]}
+    assert wired >= {"in_file", "mask", "magnitude"}
 
 
 def test_a_supplied_region_is_the_zero_of_every_map(tmp_path: Path) -> None:

@@ -5,8 +5,14 @@ from .cosmos import condition, cosmos, cosmos_kspace, orientation_noise
 from .ilsqr import ilsqr
 from .l2 import l2
 from .medi import medi
+from .ndi import ndi
+from .rts import rts
+from .tgv import tgv
 from .tkd import tkd
+from .tsvd import tsvd
+from .tv import tv
 from .twopass import two_pass
+from .whtv import whtv
 
 __all__ = [
     "Choice",
@@ -17,7 +23,13 @@ __all__ = [
     "ilsqr",
     "l2",
     "medi",
+    "ndi",
     "orientation_noise",
+    "rts",
+    "tgv",
     "tkd",
+    "tsvd",
+    "tv",
     "two_pass",
+    "whtv",
 ]

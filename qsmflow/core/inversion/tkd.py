@@ -8,6 +8,7 @@ import torch
 
 from ..box import Box
 from ..dipole import dipole_kernel
+from .division import divide
 
 
 def tkd(
@@ -17,10 +18,9 @@ def tkd(
     b0_dir: Sequence[float] = (0.0, 0.0, 1.0),
     *,
     threshold: float = 0.15,
+    rescale: bool = False,
 ) -> torch.Tensor:
     """Divide by the dipole kernel, its small values replaced by ``sign(D) * threshold``.
-
-    The replacement lowers all susceptibilities by a factor that depends on the threshold alone; it is undone.
 
     Parameters
     ----------
@@ -34,6 +34,9 @@ def tkd(
         Direction of B0 in voxel axes.
     threshold
         In units of the kernel, which spans -2/3 to 1/3.
+    rescale
+        Undo the factor, which depends on the threshold alone, by which truncation lowers all susceptibilities: the
+        means become truer, and noise and streaks grow by as much, in sum for the worse.
 
     Returns
     -------
@@ -55,9 +58,4 @@ def tkd(
     box = Box.around(mask)
     kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
     sign = torch.where(kernel < 0, -1.0, 1.0)
-    inverse = sign / kernel.abs().clamp_min(threshold)
-    inverse /= (inverse * kernel).mean()
-    inverse[0, 0, 0] = 0.0
-    inside = box.cut(mask)
-    chi = box.content(box.spectrum(box.cut(field) * inside) * inverse)
-    return box.put(chi * inside, mask.shape)
+    return divide(field, mask, box, kernel, sign / kernel.abs().clamp_min(threshold), rescale=rescale)

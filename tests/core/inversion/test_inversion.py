@@ -53,7 +53,7 @@ def test_tkd_keeps_the_scale() -> None:
     chi, mask = blobs()
     field = forward_field(chi, (1, 1, 1))
     for threshold in (0.1, 0.2, 0.3):
-        found = tkd(field, mask, (1, 1, 1), threshold=threshold)
+        found = tkd(field, mask, (1, 1, 1), threshold=threshold, rescale=True)
         slope = float((found * chi)[mask].sum() / chi[mask].square().sum())
         assert 0.8 < slope < 1.2
 
