@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ import torch
 from nipype.interfaces.base import File, isdefined, traits
 
 from qsmflow import config
-from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, ndi, rts, tgv, tkd, tsvd, tv, two_pass, whtv
+from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, tkd, tsvd, two_pass
 from qsmflow.core.solve import Norms
 from qsmflow.engines.resources import Resources
 
@@ -22,13 +21,15 @@ from .volume import Volume, load, save
 
 
 @with_settings(config.TwoPass)
-class _InversionInputSpec(DirectedInputSpec, ReferencedInputSpec):
+class InversionInputSpec(DirectedInputSpec, ReferencedInputSpec):
+    """Inputs of every inversion."""
+
     in_file = File(exists=True, mandatory=True, desc="local field, ppm")
     mask = File(exists=True, mandatory=True, desc="where the local field is valid")
 
 
 @with_settings(config.WeightChoice)
-class _WeightedInputSpec(_InversionInputSpec):
+class WeightedInputSpec(InversionInputSpec):
     """Inputs of a method whose setting `weight` may be chosen on the data."""
 
 
@@ -38,7 +39,7 @@ class InversionOutputSpec(StageOutputSpec):
     out_file = File(exists=True, desc="susceptibility, ppm")
 
 
-class _Inversion(StageInterface):
+class Inversion(StageInterface):
     """Load field and mask, invert, save."""
 
     output_spec = InversionOutputSpec
@@ -100,50 +101,12 @@ class _Inversion(StageInterface):
         return {"B0Direction": rounded(b0_dir), **chosen, **measured, **zero}
 
 
-class _IterativeInputSpec(_WeightedInputSpec):
-    magnitude = File(exists=True, desc="magnitude: where it is low the field weighs less; without it all weigh the same")
-
-
-class _PhaseInputSpec(_IterativeInputSpec):
-    te = traits.Float(
-        mandatory=True, parameter=True, desc="echo time at which the field is a phase, s; 0: linear data term"
-    )
-    b0 = traits.Float(3.0, usedefault=True, parameter=True, desc="field strength, T")
-
-
-class _Iterative(_Inversion):
-    """By iterations that stop by themselves."""
-
-    #: What inverts.
-    function: ClassVar[Callable[..., tuple[torch.Tensor, list[float]]]]
-
-    def _invert(
-        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
-    ) -> tuple[torch.Tensor, dict[str, Any]]:
-        given = self.inputs.get()
-        magnitude = load(self.inputs.magnitude).data if isdefined(self.inputs.magnitude) else None
-        chi, changes = type(self).function(
-            volume.data,
-            mask,
-            volume.voxel_size,
-            b0_dir,
-            magnitude=magnitude,
-            progress=self._tell,
-            **{name: given[name] for name in ("te", "b0") if name in given},
-            **settings,
-        )
-        return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}
-
-    def _tell(self, iteration: int, change: float) -> None:
-        logging.getLogger("nipype.interface").info("%s: iteration %d, change %.4f", self.stage, iteration, change)
-
-
 @with_settings(config.TKD)
-class TKDInputSpec(_InversionInputSpec):
+class TKDInputSpec(InversionInputSpec):
     """Inputs of `TKD`."""
 
 
-class TKD(_Inversion):
+class TKD(Inversion):
     """Truncated k-space division."""
 
     stage = "tkd"
@@ -159,11 +122,11 @@ class TKD(_Inversion):
 
 
 @with_settings(config.TSVD)
-class TSVDInputSpec(_InversionInputSpec):
+class TSVDInputSpec(InversionInputSpec):
     """Inputs of `TSVD`."""
 
 
-class TSVD(_Inversion):
+class TSVD(Inversion):
     """Truncated singular value decomposition."""
 
     stage = "tsvd"
@@ -179,11 +142,11 @@ class TSVD(_Inversion):
 
 
 @with_settings(config.L2)
-class L2InputSpec(_WeightedInputSpec):
+class L2InputSpec(WeightedInputSpec):
     """Inputs of `L2`."""
 
 
-class L2(_Inversion):
+class L2(Inversion):
     """Closed-form inversion with a quadratic gradient penalty."""
 
     stage = "l2"
@@ -199,11 +162,11 @@ class L2(_Inversion):
 
 
 @with_settings(config.ILSQR)
-class ILSQRInputSpec(_InversionInputSpec):
+class ILSQRInputSpec(InversionInputSpec):
     """Inputs of `ILSQR`."""
 
 
-class ILSQR(_Inversion):
+class ILSQR(Inversion):
     """Least squares, then the streaking artefacts estimated and removed."""
 
     stage = "ilsqr"
@@ -219,120 +182,8 @@ class ILSQR(_Inversion):
         return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}
 
 
-@with_settings(config.RTS)
-class RTSInputSpec(_IterativeInputSpec):
-    """Inputs of `RTS`."""
-
-
-class RTS(_Iterative):
-    """Rapid two-step inversion."""
-
-    stage = "rts"
-    method = "rapid two-step inversion"
-    resources = Resources(volumes=28, cpus=2)
-    input_spec = RTSInputSpec
-    function = staticmethod(rts)
-    group = config.RTS
-
-
-@with_settings(config.TV)
-class TVInputSpec(_IterativeInputSpec):
-    """Inputs of `TV`."""
-
-
-class TV(_Iterative):
-    """Inversion with a penalty of total variation."""
-
-    stage = "tv"
-    method = "total-variation inversion"
-    resources = Resources(volumes=28, cpus=2)
-    input_spec = TVInputSpec
-    function = staticmethod(tv)
-    group = config.TV
-
-
-@with_settings(config.NLTV)
-class NLTVInputSpec(_PhaseInputSpec):
-    """Inputs of `NLTV`."""
-
-
-class NLTV(_Iterative):
-    """Nonlinear inversion with a penalty of total variation."""
-
-    stage = "nltv"
-    method = "nonlinear total-variation inversion"
-    resources = Resources(volumes=28, cpus=2)
-    input_spec = NLTVInputSpec
-    function = staticmethod(tv)
-    group = config.NLTV
-
-
-@with_settings(config.TGV)
-class TGVInputSpec(_IterativeInputSpec):
-    """Inputs of `TGV`."""
-
-
-class TGV(_Iterative):
-    """Inversion with a penalty of total generalised variation."""
-
-    stage = "tgv"
-    method = "total-generalised-variation inversion"
-    resources = Resources(volumes=64, cpus=2)
-    input_spec = TGVInputSpec
-    function = staticmethod(tgv)
-    group = config.TGV
-
-
-@with_settings(config.NLTGV)
-class NLTGVInputSpec(_PhaseInputSpec):
-    """Inputs of `NLTGV`."""
-
-
-class NLTGV(_Iterative):
-    """Nonlinear inversion with a penalty of total generalised variation."""
-
-    stage = "nltgv"
-    method = "nonlinear total-generalised-variation inversion"
-    resources = Resources(volumes=64, cpus=2)
-    input_spec = NLTGVInputSpec
-    function = staticmethod(tgv)
-    group = config.NLTGV
-
-
-@with_settings(config.NDI)
-class NDIInputSpec(_PhaseInputSpec):
-    """Inputs of `NDI`."""
-
-
-class NDI(_Iterative):
-    """Nonlinear dipole inversion."""
-
-    stage = "ndi"
-    method = "nonlinear dipole inversion"
-    resources = Resources(volumes=28, cpus=2)
-    input_spec = NDIInputSpec
-    function = staticmethod(ndi)
-    group = config.NDI
-
-
-@with_settings(config.WHTV)
-class WHTVInputSpec(_PhaseInputSpec):
-    """Inputs of `WHTV`."""
-
-
-class WHTV(_Iterative):
-    """Total-variation inversion that takes out the background that is left."""
-
-    stage = "whtv"
-    method = "weak-harmonic total-variation inversion"
-    resources = Resources(volumes=40, cpus=2)
-    input_spec = WHTVInputSpec
-    function = staticmethod(whtv)
-    group = config.WHTV
-
-
 @with_settings(config.MEDI)
-class MEDIInputSpec(_WeightedInputSpec):
+class MEDIInputSpec(WeightedInputSpec):
     """Inputs of `MEDI`."""
 
     magnitude = File(exists=True, mandatory=True, desc="magnitude: the noise weights and the edges")
@@ -342,7 +193,7 @@ class MEDIInputSpec(_WeightedInputSpec):
     b0 = traits.Float(3.0, usedefault=True, parameter=True, desc="field strength, T")
 
 
-class MEDI(_Inversion):
+class MEDI(Inversion):
     """Nonlinear inversion whose gradient penalty spares the edges of the magnitude; with `csf`, MEDI+0."""
 
     stage = "medi"

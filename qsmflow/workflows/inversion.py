@@ -8,7 +8,8 @@ from typing import Any
 from nipype.pipeline.engine import Workflow
 
 from qsmflow import config
-from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, NDI, NLTGV, NLTV, RTS, TGV, TKD, TSVD, TV, WHTV
+from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD, TSVD
+from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from qsmflow.core.dipole import forward_field
-from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, NDI, NLTGV, NLTV, RTS, TGV, TKD, TV, WHTV
+from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD
+from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
 from qsmflow.interfaces.volume import Volume, load, save
 
 SHAPE = (16, 16, 16)

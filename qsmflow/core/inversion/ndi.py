@@ -88,9 +88,7 @@ def ndi(
         before, energy = pull, float(pull.square().sum())
         image = convolve(direction)
         curvature = float((power * image.square()).sum()) + weight * float(direction.square().sum())
-        if not curvature > 0:
-            break
-        step = float((direction * pull).sum()) / curvature
+        step = float((direction * pull).sum()) / curvature if curvature > 0 else 0.0
         chi.add_(direction, alpha=step)
         modelled.add_(image, alpha=step)
         changes.append(abs(step) * float(direction.norm()) / max(float(chi.norm()), torch.finfo(chi.dtype).tiny))
