@@ -57,7 +57,7 @@ def ndi(
     Returns
     -------
     chi, changes
-        As of `tv`. An iteration costs about 3 FFT pairs of the grid, of which 11 volumes are held.
+        As of `tv`. An iteration costs about 3 FFT pairs of the grid, of which 18 volumes are held.
 
     Raises
     ------

@@ -78,7 +78,7 @@ def rts(
     Returns
     -------
     chi, changes
-        As of `tv`. A step costs 3 FFT pairs and an iteration about as much.
+        As of `tv`. A step costs 3 FFT pairs of the grid and an iteration about as much; 22 volumes are held.
 
     Raises
     ------

@@ -63,7 +63,7 @@ def tv(
     -------
     chi, changes
         Susceptibility, ppm, (X, Y, Z), zero outside the mask; and the relative change of each iteration. An iteration
-        costs about 4 FFT pairs of a grid an eighth larger than the box around the mask, of which 16 volumes are held.
+        costs about 3 FFT pairs of a grid an eighth larger than the box around the mask, of which 20 volumes are held.
 
     Raises
     ------
