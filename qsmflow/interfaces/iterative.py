@@ -67,7 +67,7 @@ class RTS(_Iterative):
 
     stage = "rts"
     method = "rapid two-step inversion"
-    resources = Resources(volumes=28, cpus=2)
+    resources = Resources(volumes=32, cpus=2)
     input_spec = RTSInputSpec
     function = staticmethod(rts)
     group = config.RTS
@@ -83,7 +83,7 @@ class TV(_Iterative):
 
     stage = "tv"
     method = "total-variation inversion"
-    resources = Resources(volumes=28, cpus=2)
+    resources = Resources(volumes=32, cpus=2)
     input_spec = TVInputSpec
     function = staticmethod(tv)
     group = config.TV
@@ -99,7 +99,7 @@ class NLTV(_Iterative):
 
     stage = "nltv"
     method = "nonlinear total-variation inversion"
-    resources = Resources(volumes=28, cpus=2)
+    resources = Resources(volumes=32, cpus=2)
     input_spec = NLTVInputSpec
     function = staticmethod(tv)
     group = config.NLTV
@@ -115,7 +115,7 @@ class TGV(_Iterative):
 
     stage = "tgv"
     method = "total-generalised-variation inversion"
-    resources = Resources(volumes=64, cpus=2)
+    resources = Resources(volumes=78, cpus=2)
     input_spec = TGVInputSpec
     function = staticmethod(tgv)
     group = config.TGV
@@ -131,7 +131,7 @@ class NLTGV(_Iterative):
 
     stage = "nltgv"
     method = "nonlinear total-generalised-variation inversion"
-    resources = Resources(volumes=64, cpus=2)
+    resources = Resources(volumes=78, cpus=2)
     input_spec = NLTGVInputSpec
     function = staticmethod(tgv)
     group = config.NLTGV
@@ -147,7 +147,7 @@ class NDI(_Iterative):
 
     stage = "ndi"
     method = "nonlinear dipole inversion"
-    resources = Resources(volumes=28, cpus=2)
+    resources = Resources(volumes=32, cpus=2)
     input_spec = NDIInputSpec
     function = staticmethod(ndi)
     group = config.NDI
@@ -163,7 +163,7 @@ class WHTV(_Iterative):
 
     stage = "whtv"
     method = "weak-harmonic total-variation inversion"
-    resources = Resources(volumes=40, cpus=2)
+    resources = Resources(volumes=48, cpus=2)
     input_spec = WHTVInputSpec
     function = staticmethod(whtv)
     group = config.WHTV

@@ -48,7 +48,7 @@ def tgv(
     Returns
     -------
     chi, changes
-        As of `tv`. An iteration costs about 12 FFT pairs of the grid, of which 48 volumes are held.
+        As of `tv`. An iteration costs about 12 FFT pairs of the grid, of which 48 volumes are held, 54 with `te`.
 
     Raises
     ------

@@ -120,8 +120,8 @@ def whtv(
     Returns
     -------
     chi, changes
-        As of `tv`. The mean of chi means little; see the references of a run. An iteration costs about 6 FFT pairs of
-        the grid, of which 23 volumes are held.
+        As of `tv`. The mean of chi means little; see the references of a run. An iteration costs about 7 FFT pairs of
+        the grid, of which 32 volumes are held.
 
     Raises
     ------
