@@ -28,7 +28,6 @@ CITED_NOW = {
         "tkd",
         "l2",
         "medi",
-        "nonlinearfit",
         "medi0",
         "kressler",
         "cosmos",
