@@ -57,7 +57,7 @@ def ilsqr(
         Direction of B0 in voxel axes.
     threshold
         Of the dipole kernel: how wide the cone is that may hold artefacts. The paper has 0.1; twice that removes
-        artefacts of noise as well, a tenth of the error at 2 ppb.
+        more of what noise makes.
     tolerance
         Stops the third step when the residual of its normal equations has fallen to this share.
     max_iterations
