@@ -56,4 +56,4 @@ def laplacian_spectrum(shape: Size, voxel_size: Sequence[float], device: torch.d
         (2.0 / float(size) * torch.sin(torch.pi * k * float(size))) ** 2
         for k, size in zip(frequencies(shape, voxel_size, device), voxel_size, strict=True)
     )
-    return kx + ky + kz
+    return kx + (ky + kz)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 
 from ..box import Box
+from ..dipole import dipole_kernel
 
 
 def divide(
-    field: torch.Tensor, mask: torch.Tensor, box: Box, kernel: torch.Tensor, inverse: torch.Tensor, *, rescale: bool
+    field: torch.Tensor,
+    mask: torch.Tensor,
+    voxel_size: Sequence[float],
+    b0_dir: Sequence[float],
+    invert: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    rescale: bool,
 ) -> torch.Tensor:
-    """Multiply the spectrum of the field by a truncated inverse of the kernel.
+    """Multiply the spectrum of the field by a truncated inverse of the dipole kernel, on twice the box around the mask.
 
     Parameters
     ----------
@@ -18,12 +27,12 @@ def divide(
         ppm, (..., X, Y, Z).
     mask
         bool, (X, Y, Z).
-    box
-        Around the mask.
-    kernel
-        Half spectrum of the dipole on the box's padded grid.
-    inverse
-        Of the same shape; is overwritten.
+    voxel_size
+        mm.
+    b0_dir
+        Direction of B0 in voxel axes.
+    invert
+        From the kernel, which it may overwrite unless `rescale` is set, to its inverse.
     rescale
         Undo the factor by which truncation lowers all susceptibilities.
 
@@ -32,8 +41,14 @@ def divide(
     torch.Tensor
         Susceptibility, ppm, (..., X, Y, Z), zero outside the mask.
     """
-    inverse[0, 0, 0] = 0.0
+    box = Box.around(mask)
+    kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
     if rescale:
+        inverse = invert(kernel.clone())
         inverse /= (inverse * kernel).mean()
-    chi = box.content(box.spectrum(box.cut(torch.where(mask, field, 0.0))) * inverse)
+    else:
+        inverse = invert(kernel)
+    del kernel
+    inverse[0, 0, 0] = 0.0
+    chi = box.filter(torch.where(box.cut(mask), box.cut(field), 0.0), inverse)
     return box.put(chi * box.cut(mask), mask.shape)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-from ..box import Box
-from ..dipole import dipole_kernel
 from .division import divide
 
 
@@ -55,6 +53,9 @@ def tsvd(
     """
     if not 0 < threshold < 2 / 3:
         raise ValueError(f"threshold must be between 0 and 2/3, got {threshold}")
-    box = Box.around(mask)
-    kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
-    return divide(field, mask, box, kernel, torch.where(kernel.abs() > threshold, 1.0 / kernel, 0.0), rescale=rescale)
+
+    def invert(kernel: torch.Tensor) -> torch.Tensor:
+        dropped = kernel.abs() <= threshold
+        return kernel.reciprocal_().masked_fill_(dropped, 0.0)
+
+    return divide(field, mask, voxel_size, b0_dir, invert, rescale=rescale)
