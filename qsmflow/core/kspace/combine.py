@@ -15,28 +15,25 @@ _ITERATIONS = 8
 
 
 def combine(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """Sensitivity-weighted combination, ``sum_c conj(S_c) I_c / sum_c |S_c|^2``, the best for equal, independent noise.
+    """Sensitivity-weighted combination, ``sum_c conj(S_c) I_c``, the best for equal, independent noise.
 
     Parameters
     ----------
     images
         complex64, (..., C, X, Y, Z), echoes first.
     maps
-        complex64, (C, X, Y, Z).
+        complex64, (C, X, Y, Z), of unit norm over the coils; where it is less, the image fades.
 
     Returns
     -------
     torch.Tensor
-        complex64, (..., X, Y, Z); zero where all maps are zero. With maps of unit norm the magnitude is close to the
-        root sum of squares, less its noise.
+        complex64, (..., X, Y, Z); its magnitude is close to the root sum of squares, less its noise.
 
     References
     ----------
     Roemer et al., Magn Reson Med 1990.
     """
-    power = maps.abs().square().sum(-4)
-    total = (images * maps.conj()).sum(-4)
-    return torch.where(power > 0, total / power.clamp_min(torch.finfo(power.dtype).tiny), torch.zeros_like(total))
+    return (images * maps.conj()).sum(-4)
 
 
 def root_sum_of_squares(images: torch.Tensor) -> torch.Tensor:

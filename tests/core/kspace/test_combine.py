@@ -17,8 +17,9 @@ def _echoes(shape, coils, noise=0.0):
 
 def test_true_sensitivities_give_the_object():
     shape = (12, 10, 8)
-    torch.testing.assert_close(combine(coil_images(shape, 4), sensitivities(shape, 4)), head(shape))
-    assert combine(coil_images(shape, 4), torch.zeros(4, *shape)).abs().max() == 0
+    norm = root_sum_of_squares(sensitivities(shape, 4))
+    maps = sensitivities(shape, 4) / norm
+    torch.testing.assert_close(combine(coil_images(shape, 4), maps), head(shape) * norm)
 
 
 @pytest.mark.parametrize("shape", [(24, 20, 16), (30, 26, 1)], ids=str)
