@@ -592,6 +592,14 @@ class Simulate(Settings):
     snr: float = setting(
         60.0, "mean brain magnitude of the first echo over the noise SD of a channel; inf for none", low=1
     )
+    coils: int = setting(
+        0,
+        "receive coils, whose k-space is written to sourcedata as ISMRMRD instead of images; 0 for images",
+        low=0,
+        high=128,
+    )
+    acceleration: str = setting("1x1", "undersampling of the k-space along y and z")
+    calibration: int = setting(24, "lines of the centre of k-space that are all acquired, along y and z", low=0)
     supersample: int = setting(2, "points along each axis of a voxel at which the head is looked at", low=1, high=8)
     seed: int = setting(0, "of anatomy, orientations, receiver and noise; the same seed gives the same files", low=0)
     labels: str = setting("", "label map (NIfTI) to take as the head instead of the procedural one")

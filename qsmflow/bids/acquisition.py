@@ -12,6 +12,7 @@ from typing import Any
 from qsmflow.bids.filenames import FileName
 from qsmflow.bids.naming import sidecar_path
 from qsmflow.bids.problems import RefusalError
+from qsmflow.bids.rawdata import read_raw_header
 from qsmflow.bids.series import Series
 from qsmflow.bids.sidecars import Sidecars
 
@@ -38,6 +39,8 @@ def assemble(
 
     Where a total or local field is supplied, phase, echo times and field strength are not needed and are left out.
     """
+    if images[0].name.extension == ".h5":
+        return _assemble_raw(entities, images, supplied)
     refusals: list[RefusalError] = []
     try:
         parts = _by_part(images)
@@ -66,6 +69,26 @@ def assemble(
     names = {"mag": "magnitude"}
     acquired |= {names.get(part, part): paths for part, paths in files.items()}
     return Series(entities, supplied=supplied, **acquired), []
+
+
+def _assemble_raw(
+    entities: dict[str, str], images: Sequence[Image], supplied: dict[str, Path]
+) -> tuple[Series | None, list[RefusalError]]:
+    """The series of raw data: one file with all echoes, or one an echo."""
+    try:
+        files = _in_order(_by_part(images)["mag"])
+        headers = [read_raw_header(path) for path in files]
+        times = [te for header in headers for te in header.echo_times]
+        if times != sorted(set(times)):
+            raise RefusalError(files[0], "TE", "not ascending over the files", "number the echoes by their times")
+        strengths = {header.field_strength for header in headers}
+        strength = strengths.pop()
+        if strength is None or strengths:
+            what = "missing" if strength is None else "not the same in all files"
+            raise RefusalError(files[0], "systemFieldStrength_T", what, "give it in tesla in the header")
+    except RefusalError as refusal:
+        return None, [refusal]
+    return Series(entities, raw=files, echo_times=tuple(times), field_strength=strength, supplied=supplied), []
 
 
 def _by_part(images: Iterable[Image]) -> _Parts:

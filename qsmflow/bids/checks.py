@@ -94,7 +94,8 @@ def check_head(
         problems += [_problem(head, series, *item) for item in found]
     if not voxels or any(problem.stops for problem in problems):
         return problems
-    facts = (cache or FactsCache()).facts((path for series in head.series for path in series.files), threads)
+    paths = (path for series in head.series for path in series.files if path not in series.raw)
+    facts = (cache or FactsCache()).facts(paths, threads)
     sidecars = Sidecars()
     for series in head.series:
         found = _first_of_each(_check_voxels(series, config, facts, sidecars))
@@ -107,10 +108,6 @@ _Found = tuple[RefusalError, bool]
 
 def _problem(head: Head, series: Series, refusal: RefusalError, stops: bool) -> Problem:
     return Problem.of(refusal, head.entities["sub"], series.name, stops=stops)
-
-
-def _images(series: Series) -> tuple[Path, ...]:
-    return (*series.magnitude, *series.phase, *series.real, *series.imag)
 
 
 def _first_of_each(found: Iterable[_Found]) -> list[_Found]:
@@ -144,7 +141,7 @@ def _check_field_strength(head: Head) -> Iterator[tuple[Series, RefusalError, bo
 
 def _check_headers(series: Series, config: Config, *, is_single: bool) -> Iterator[_Found]:
     """Grids and echoes; `is_single` where the head has no other orientation."""
-    if not (series.magnitude or series.real):
+    if not (series.magnitude or series.real or series.raw):
         yield from _check_without_magnitude(series, config, is_single=is_single)
     yield from _check_reference(series, config)
     yield from _check_phase_scale(series, config)
@@ -246,9 +243,9 @@ def _check_echoes(path: Path, header: Header, series: Series) -> None:
         if volumes != 1:
             raise RefusalError(path, "dim", f"{volumes} volumes", "give one volume")
         return
-    files = next(group for group in (series.magnitude, series.phase, series.real, series.imag) if path in group)
-    if not series.echo_times:
+    if not series.echo_times or path in series.raw:
         return
+    files = next(group for group in (series.magnitude, series.phase, series.real, series.imag) if path in group)
     expected = len(series.echo_times) if len(files) == 1 else 1
     if volumes != expected:
         message = f"{expected} echo times for the {volumes} volumes of this file"
@@ -275,6 +272,8 @@ def _check_voxels(
 ) -> Iterator[_Found]:
     facts: dict[Path, VoxelFacts] = {}
     for path in series.files:
+        if path in series.raw:
+            continue
         item = read[path]
         if isinstance(item, RefusalError):
             yield item, True

@@ -22,7 +22,7 @@ class Series:
         (``{"sub": "01", "ses": "a", "acq": "ori1"}``).
     magnitude, phase
         One file an echo in order of echo time, or a single 4-D file; empty where the dataset has none.
-        Real and imaginary parts are given in `real`, `imag` instead.
+        Real and imaginary parts are given in `real`, `imag` instead, and raw data of the coils in `raw`.
     echo_times
         s, ascending, one an echo.
     field_strength
@@ -40,6 +40,7 @@ class Series:
     phase: tuple[Path, ...] = ()
     real: tuple[Path, ...] = ()
     imag: tuple[Path, ...] = ()
+    raw: tuple[Path, ...] = ()
     echo_times: tuple[float, ...] = ()
     field_strength: float | None = None
     phase_units: str | None = None
@@ -54,7 +55,17 @@ class Series:
     @property
     def files(self) -> tuple[Path, ...]:
         """All images, what is supplied last."""
-        return (*self.magnitude, *self.phase, *self.real, *self.imag, *self.supplied.values())
+        return (*self.images, *self.supplied.values())
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """All that was acquired."""
+        return (*self.magnitude, *self.phase, *self.real, *self.imag, *self.raw)
+
+    @property
+    def has_phase(self) -> bool:
+        """Whether there is more than magnitude."""
+        return bool(self.phase or self.real or self.raw)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from .field import init_field_wf
 from .inversion import init_inversion_wf
 from .masking import init_masking_wf
 from .nodes import Budget, Destination, fields_node, keep, stage_node
+from .reconstruction import init_reconstruction_wf
 from .relaxation import init_relaxation_wf
 
 
@@ -148,8 +149,13 @@ def _magnitude(
     workflow: Workflow, series: Series, settings: Config, budget: Budget, destination: Destination
 ) -> Node | None:
     """The node that reads the images; None where only derivatives are supplied."""
-    if series.phase or series.real:
+    if series.has_phase:
         node = stage_node(ScalePhase(**vars(settings.scale_phase)), "scale_phase", budget)
+        if series.raw:
+            reconstruction = init_reconstruction_wf(series=series, settings=settings, budget=budget)
+            wires = [("outputnode.magnitude", "magnitude"), ("outputnode.phase", "phase")]
+            workflow.connect([(reconstruction, node, wires)])
+            node.inputs.phase_units = "rad"
         for part in ("magnitude", "phase", "real", "imag"):
             if files := getattr(series, part):
                 setattr(node.inputs, part, [str(path) for path in files])
