@@ -49,7 +49,7 @@ class GRAPPA(StageInterface):
 
     stage = "grappa"
     method = "GRAPPA"
-    resources = Resources(volumes=100, volumes_per_image=12, cpus=2, minutes=1)
+    resources = Resources(volumes=50, volumes_per_image=9, cpus=2, minutes=1)
     input_spec = GRAPPAInputSpec
     output_spec = GRAPPAOutputSpec
 
@@ -59,7 +59,8 @@ class GRAPPA(StageInterface):
         for echo in range(len(coils.files)):
             kspace = coils.kspace(echo)
             shares.append(round(float(acquired(kspace).float().mean()), 4))
-            images = to_image(grappa(kspace, **self.settings(config.GRAPPA)))[(slice(None), *coils.kept)]
+            filled = grappa(kspace, **self.settings(config.GRAPPA))
+            images = torch.stack([to_image(coil)[coils.kept] for coil in filled])
             names.append(save_coil_images(Volume(images, coils.affine), cwd / f"coils_echo-{echo + 1}.nii"))
         self._results["out_files"] = names
         return {"SharesAcquired": shares, "Coils": len(images), "NoisePrewhitened": coils.prewhitened}
@@ -82,7 +83,7 @@ class Espirit(StageInterface):
 
     stage = "espirit"
     method = "ESPIRiT"
-    resources = Resources(volumes=100, volumes_per_image=8, cpus=2, minutes=4)
+    resources = Resources(volumes=50, volumes_per_image=6, cpus=2, minutes=1)
     input_spec = EspiritInputSpec
     output_spec = EspiritOutputSpec
 
@@ -124,7 +125,7 @@ class CoilCombine(StageInterface):
 
     stage = "coil_combine"
     method = "coil combination"
-    resources = Resources(volumes=60, volumes_per_image=8, cpus=2, minutes=1)
+    resources = Resources(volumes=30, volumes_per_image=6, cpus=2, minutes=0.5)
     input_spec = CoilCombineInputSpec
     output_spec = CoilCombineOutputSpec
 

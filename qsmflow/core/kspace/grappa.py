@@ -79,7 +79,9 @@ def grappa(
     covariance.diagonal().add_(weight * covariance.diagonal().real.mean())
     covariance = covariance.reshape(2 * (len(kspace), size[0], size[1] * size[2]))
     # Readout in image space and first, so that a neighbourhood is a few rows of a matrix for each position.
-    hybrid = to_image(lines, (1,)).permute(1, 2, 3, 0).contiguous()
+    hybrid = lines.new_empty((*lines.shape[1:], len(lines)))
+    for coil, line in enumerate(lines):
+        hybrid[..., coil] = to_image(line, (0,))
     left = total = int((~plane).sum())
     for number, (targets, sources) in enumerate(_surroundings(plane, size[1:], _UNKNOWNS // (len(kspace) * size[0]))):
         weights = _along_readout(_weights(covariance, sources), hybrid.shape[0])
@@ -87,8 +89,11 @@ def grappa(
         left -= len(targets)
         if progress is not None:
             progress(number + 1, left / total)
-    filled = to_kspace(hybrid.permute(3, 0, 1, 2), (1,)).movedim(1, axis + 1)
-    return torch.where(sampled, kspace, filled)
+    filled = torch.empty_like(kspace)
+    for coil in range(len(kspace)):
+        found = to_kspace(hybrid[..., coil], (0,)).movedim(0, axis)
+        filled[coil] = torch.where(sampled, kspace[coil], found)
+    return filled
 
 
 def _width(plane: torch.Tensor, axis: int, kernel: int, calibration: int) -> int:
