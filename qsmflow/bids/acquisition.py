@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from qsmflow.bids.filenames import FileName
+from qsmflow.bids.filenames import FileName, natural_key
 from qsmflow.bids.naming import sidecar_path
 from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.rawdata import read_raw_header
@@ -41,6 +41,8 @@ def assemble(
     """
     if images[0].name.extension == ".h5":
         return _assemble_raw(entities, images, supplied)
+    if "coil" in images[0].name.entities:
+        return _assemble_coils(entities, images, supplied, sidecars)
     refusals: list[RefusalError] = []
     try:
         parts = _by_part(images)
@@ -89,6 +91,40 @@ def _assemble_raw(
     except RefusalError as refusal:
         return None, [refusal]
     return Series(entities, raw=files, echo_times=tuple(times), field_strength=strength, supplied=supplied), []
+
+
+def _assemble_coils(
+    entities: dict[str, str], images: Sequence[Image], supplied: dict[str, Path], sidecars: Sidecars
+) -> tuple[Series | None, list[RefusalError]]:
+    """The series of uncombined coils: magnitude and phase of each coil and echo, a file each."""
+    coils: dict[str, list[Image]] = {}
+    for image in images:
+        coils.setdefault(image.name.entities["coil"], []).append(image)
+    try:
+        parts = [_by_part(coils[coil]) for coil in sorted(coils, key=natural_key)]
+        for found in parts:
+            if _pair(found) != ("phase", "mag"):
+                mend = "give magnitude and phase of each coil"
+                raise RefusalError(images[0].path, "part", "real and imaginary parts of coils are not read", mend)
+            if found["mag"].keys() != parts[0]["mag"].keys():
+                odd = _in_order(found["mag"])[0]
+                raise RefusalError(odd, "echo", "not all coils have the same echoes", "add what is missing")
+        numbers = sorted(parts[0]["mag"])
+        magnitude, phase = (tuple(one[part][n] for n in numbers for one in parts) for part in ("mag", "phase"))
+        told = {path: sidecars.metadata(path) for path in (*magnitude, *phase)}
+        echoes = [tuple(one[part][n] for part in ("mag", "phase") for one in parts) for n in numbers]
+        return Series(
+            entities,
+            coil_magnitude=magnitude,
+            coil_phase=phase,
+            echo_times=_echo_times(echoes, told),
+            field_strength=_field_strength(told),
+            phase_units=told[phase[0]].get("Units"),
+            b0_dir=_b0_dir(told),
+            supplied=supplied,
+        ), []
+    except RefusalError as refusal:
+        return None, [refusal]
 
 
 def _by_part(images: Iterable[Image]) -> _Parts:

@@ -141,7 +141,7 @@ def _check_field_strength(head: Head) -> Iterator[tuple[Series, RefusalError, bo
 
 def _check_headers(series: Series, config: Config, *, is_single: bool) -> Iterator[_Found]:
     """Grids and echoes; `is_single` where the head has no other orientation."""
-    if not (series.magnitude or series.real or series.raw):
+    if not (series.magnitude or series.real or series.has_coils):
         yield from _check_without_magnitude(series, config, is_single=is_single)
     yield from _check_reference(series, config)
     yield from _check_phase_scale(series, config)
@@ -245,8 +245,9 @@ def _check_echoes(path: Path, header: Header, series: Series) -> None:
         return
     if not series.echo_times or path in series.raw:
         return
-    files = next(group for group in (series.magnitude, series.phase, series.real, series.imag) if path in group)
-    expected = len(series.echo_times) if len(files) == 1 else 1
+    groups = (series.magnitude, series.phase, series.real, series.imag)
+    alone = any(path in group and len(group) == 1 for group in groups)
+    expected = len(series.echo_times) if alone else 1
     if volumes != expected:
         message = f"{expected} echo times for the {volumes} volumes of this file"
         raise RefusalError(path, "EchoTime", message, "list one time a volume in the sidecar")
@@ -254,7 +255,7 @@ def _check_echoes(path: Path, header: Header, series: Series) -> None:
 
 def _check_bipolar(series: Series, config: Config) -> Iterator[_Found]:
     """Two echoes do not tell what a bipolar readout adds from the field."""
-    phase = series.phase or series.real
+    phase = series.phase or series.real or series.raw or series.coil_phase
     if config.unwrap.bipolar == "yes" and phase and len(series.echo_times) < 3:
         mend = "a bipolar readout needs three: leave --unwrap-bipolar yes out"
         yield RefusalError(phase[0], "EchoTime", f"{len(series.echo_times)} in this series", mend), True
@@ -283,11 +284,12 @@ def _check_voxels(
             handled = config.scale_phase.nonfinite == "zero" and item.nonfinite < item.voxels
             mend = "they are set to 0" if handled else "mend them, or add --scale-phase-nonfinite zero"
             yield RefusalError(path, "voxels", f"{item.nonfinite} are NaN or Inf", mend), not handled
-    for path in (*series.magnitude, *series.real, *series.imag):
+    for path in (*series.magnitude, *series.real, *series.imag, *series.coil_magnitude):
         if path in facts and not facts[path].low < facts[path].high:
             yield RefusalError(path, "voxels", f"all are {facts[path].low:g}", "give the image that was acquired"), True
-    if series.phase and all(path in facts for path in series.phase):
-        yield from _check_phase(series.phase, [facts[path] for path in series.phase], sidecars)
+    phase = series.phase or series.coil_phase
+    if phase and all(path in facts for path in phase):
+        yield from _check_phase(phase, [facts[path] for path in phase], sidecars)
     for name, path in series.supplied.items():
         if path in facts:
             yield from _check_mask(path, facts[path]) if name in MASKS else _check_ppm(path, facts[path])

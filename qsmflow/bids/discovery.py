@@ -67,9 +67,10 @@ def discover(
 
     Files are ``sub-*/[ses-*/]anat/*_{MEGRE,GRE,T2starw,T2star}.nii[.gz]``: one file an echo, one echo, or a 4-D file
     whose sidecar lists the echo times; magnitude (with ``part-mag`` or without part) and phase, or real and imaginary
-    parts. Raw data, ``sourcedata/sub-*/[ses-*/]anat/*.h5`` (ISMRMRD) of the same names, are taken for series that have
-    no such images. Series of one subject and session that differ in the orientation entity alone are the orientations
-    of one head; the first in natural order is the reference. Names are compared by whole entities.
+    parts. Images of single coils (``coil-01``, with ``rec-uncombined`` or without) are taken for series that have no
+    combined ones, and raw data, ``sourcedata/sub-*/[ses-*/]anat/*.h5`` (ISMRMRD), for those that have no images. Series
+    of one subject and session that differ in the orientation entity alone are the orientations of one head; the first
+    in natural order is the reference. Names are compared by whole entities.
 
     Parameters
     ----------
@@ -181,14 +182,15 @@ def _groups(
             )
             problems.append(Problem.of(refusal, subject))
             continue
-        if "coil" in name.entities:
-            mend = "combine the coils with qsmflow stage coil_combine"
-            refusal = RefusalError(anat / entry, "coil", "an uncombined coil, which is left out", mend)
-            problems.append(Problem.of(refusal, subject, stops=False))
-            continue
-        entities = in_order({k: v for k, v in name.entities.items() if k not in ("echo", "part")})
-        key = f"{join_entities(entities)}_{name.suffix}"
+        coil = "coil" in name.entities
+        left = {"echo", "part", "coil"} | ({"rec"} if coil and name.entities.get("rec") == "uncombined" else set())
+        entities = in_order({k: v for k, v in name.entities.items() if k not in left})
+        key = f"{join_entities(entities)}_{name.suffix}{'_coils' if coil else ''}"
         found.setdefault(key, _Group(entities, name.suffix, [])).images.append(Image(anat / entry, name))
+    for key in [key for key in found if f"{key}_coils" in found]:
+        image = found.pop(f"{key}_coils").images[0].path
+        refusal = RefusalError(image, "coil", "an uncombined coil, which is left out", "the combined images are taken")
+        problems.append(Problem.of(refusal, subject, stops=False))
     return sorted(found.values(), key=lambda group: natural_key(join_entities(group.entities)))
 
 

@@ -135,7 +135,10 @@ def _describe_series(series: Series, config: Config) -> Line:
 def _stages(series: Series, config: Config) -> Iterator[str]:
     """The stages that one series goes through, from the last intermediate that is supplied."""
     if series.raw:
-        yield from ("grappa", "espirit") if config.coil_combine.method == "espirit" else ("grappa",)
+        yield "grappa"
+    if series.has_coils:
+        if config.coil_combine.method == "espirit":
+            yield "espirit"
         yield "coil_combine"
     if series.has_phase:
         yield "scale_phase"

@@ -13,10 +13,12 @@ import torch
 from qsmflow.bids.rawdata import RawHeader, read_echo, read_noise, read_raw_header
 from qsmflow.core.kspace.fourier import to_kspace
 from qsmflow.core.kspace.prewhiten import noise_covariance, prewhiten
+from qsmflow.core.phase import phase_to_radians
 
-from .volume import Volume
+from .volume import Volume, load_stack
 
-_EVERYTHING = (slice(None),) * 3
+#: An image that is all of the transform of k-space.
+EVERYTHING = (slice(None),) * 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ def open_coils(paths: Sequence[str | Path]) -> Coils:
     files = [Path(path) for path in paths]
     raw = {path: read_raw_header(path) for path in files if path.suffix == ".h5"}
     if not raw:
-        return Coils(nib.load(files[0]).affine, _EVERYTHING, tuple((path, 0) for path in files), {})
+        return Coils(nib.load(files[0]).affine, EVERYTHING, tuple((path, 0) for path in files), {})
     echoes = [(path, number) for path in files for number in range(len(raw[path].echo_times))]
     first = raw[files[0]]
     return Coils(first.affine, first.kept, tuple(echoes), raw)
@@ -78,6 +80,20 @@ def load_coil_images(path: str | Path) -> Volume:
     if data.ndim < 4:
         raise ValueError(f"{path}: {data.ndim} axes; the coils must be the fourth")
     return Volume(torch.from_numpy(np.ascontiguousarray(data.transpose(*range(data.ndim - 1, 2, -1), 0, 1, 2))), image.affine)
+
+
+def load_polar(magnitude: Sequence[str | Path], phase: Sequence[str | Path], units: str | None = None) -> Volume:
+    """Complex images of the coils of one echo, complex64, (C, X, Y, Z), from a magnitude and a phase file a coil.
+
+    Raises
+    ------
+    ValueError
+        Not as many phase as magnitude images, or no phase; see `phase_to_radians`.
+    """
+    if len(magnitude) != len(phase):
+        raise ValueError(f"{len(magnitude)} magnitude and {len(phase)} phase images are not those of as many coils")
+    size, stored = load_stack(magnitude), load_stack(phase).data
+    return size.with_data(torch.polar(size.data, phase_to_radians(stored, units=units)[0]))
 
 
 def save_coil_images(volume: Volume, path: str | Path) -> str:

@@ -12,17 +12,16 @@ from skimage.filters import threshold_otsu
 from qsmflow import config
 from qsmflow.core.kspace.combine import adaptive_maps, combine, root_sum_of_squares
 from qsmflow.core.kspace.espirit import espirit
-from qsmflow.core.kspace.fourier import to_image
+from qsmflow.core.kspace.fourier import to_image, to_kspace
 from qsmflow.core.kspace.grappa import grappa
 from qsmflow.core.kspace.offsets import offset_maps
 from qsmflow.core.kspace.sampling import acquired, calibration_region
-from qsmflow.core.phase import phase_to_radians
 from qsmflow.core.unwrap import romeo
 from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
-from .coils import load_coil_images, open_coils, save_coil_images
-from .volume import Volume, load_stack, save
+from .coils import EVERYTHING, load_coil_images, load_polar, open_coils, save_coil_images
+from .volume import Volume, save
 
 
 class _CoilsInputSpec(StageInputSpec):
@@ -66,9 +65,24 @@ class GRAPPA(StageInterface):
         return {"SharesAcquired": shares, "Coils": len(images), "NoisePrewhitened": coils.prewhitened}
 
 
+class _ImagesInputSpec(StageInputSpec):
+    magnitude = InputMultiObject(
+        File(exists=True), xor=["in_file"], requires=["phase"], desc="one file a coil, all of one echo after another"
+    )
+    phase = InputMultiObject(File(exists=True), requires=["magnitude"], desc="as stored, in the order of magnitude")
+    phase_units = traits.Str(parameter=True, desc="Units of the phase's sidecar: rad or arbitrary")
+    te = traits.List(traits.Float(), parameter=True, desc="echo times, s; needed by offsets and for several echoes")
+
+
 @with_settings(config.ESPIRiT)
-class EspiritInputSpec(_CoilsInputSpec):
-    """Inputs of `Espirit`."""
+class EspiritInputSpec(_ImagesInputSpec):
+    """Inputs of `Espirit`: raw data, complex images, or magnitude and phase; the first echo is used."""
+
+    in_file = InputMultiObject(
+        File(exists=True),
+        xor=["magnitude"],
+        desc="ISMRMRD raw data (.h5), or complex images with the coils as the fourth axis, one file an echo",
+    )
 
 
 class EspiritOutputSpec(StageOutputSpec):
@@ -88,28 +102,27 @@ class Espirit(StageInterface):
     output_spec = EspiritOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        coils = open_coils(self.inputs.in_file)
-        kspace = coils.kspace(0)
+        if self.inputs.in_file:
+            coils = open_coils(self.inputs.in_file)
+            affine, kept, kspace = coils.affine, coils.kept, coils.kspace(0)
+        else:
+            images = _polar_echo(self.inputs, 0)
+            affine, kept, kspace = images.affine, EVERYTHING, to_kspace(images.data)
         region = calibration_region(acquired(kspace))
         maps, values = espirit(kspace, **self.settings(config.ESPIRiT))
-        maps, values = maps[(..., *coils.kept)], values[(..., *coils.kept)]
-        self._results["out_file"] = save_coil_images(Volume(maps, coils.affine), cwd / "maps.nii")
-        self._results["out_values"] = save(Volume(values, coils.affine), cwd / "values.nii")
+        maps, values = maps[(..., *kept)], values[(..., *kept)]
+        self._results["out_file"] = save_coil_images(Volume(maps, affine), cwd / "maps.nii")
+        self._results["out_values"] = save(Volume(values, affine), cwd / "values.nii")
         return {"CalibrationSamples": [part.stop - part.start for part in region], "Coils": len(kspace)}
 
 
 @with_settings(config.CoilCombine)
-class CoilCombineInputSpec(StageInputSpec):
+class CoilCombineInputSpec(_ImagesInputSpec):
     """Inputs of `CoilCombine`: complex images, or magnitude and phase."""
 
     in_file = InputMultiObject(
         File(exists=True), xor=["magnitude"], desc="complex images, the coils as the fourth axis, one file an echo"
     )
-    magnitude = InputMultiObject(
-        File(exists=True), xor=["in_file"], requires=["phase"], desc="one file a coil, all of one echo after another"
-    )
-    phase = InputMultiObject(File(exists=True), requires=["magnitude"], desc="as stored, in the order of magnitude")
-    te = traits.List(traits.Float(), parameter=True, desc="echo times, s; needed by offsets and for several echoes")
     maps = File(exists=True, desc="sensitivities, of the stage espirit; needed by that method")
 
 
@@ -130,16 +143,11 @@ class CoilCombine(StageInterface):
     output_spec = CoilCombineOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        if self.inputs.in_file:
-            echoes = len(self.inputs.in_file)
-        elif self.inputs.magnitude:
-            echoes = len(self.inputs.te) if isdefined(self.inputs.te) else 1
-        else:
-            raise ValueError("neither in_file nor magnitude and phase are given")
+        echoes = len(self.inputs.in_file) if self.inputs.in_file else _echoes(self.inputs)
         maps = self._maps(echoes)
         magnitude, phase = [], []
         for echo in range(echoes):
-            images = self._echo(echo, echoes)
+            images = self._echo(echo)
             image = combine(images.data, maps)
             magnitude.append(root_sum_of_squares(images.data) if self.inputs.rss else image.abs())
             phase.append(image.angle())
@@ -148,17 +156,9 @@ class CoilCombine(StageInterface):
         name = {"espirit": "ESPIRiT", "adaptive": "adaptive combination", "offsets": "MCPC-3D-S"}[self.inputs.method]
         return {"Method": f"coils combined by {name}", "Coils": len(maps), "Echoes": echoes}
 
-    def _echo(self, echo: int, echoes: int) -> Volume:
+    def _echo(self, echo: int) -> Volume:
         """The images of the coils, complex64, (C, X, Y, Z)."""
-        if self.inputs.in_file:
-            return load_coil_images(self.inputs.in_file[echo])
-        count, rest = divmod(len(self.inputs.magnitude), echoes)
-        if rest or len(self.inputs.phase) != len(self.inputs.magnitude):
-            files = f"{len(self.inputs.magnitude)} magnitude and {len(self.inputs.phase)} phase images"
-            raise ValueError(f"{files} are not those of as many coils for each of {echoes} echoes")
-        own = slice(echo * count, (echo + 1) * count)
-        magnitude, stored = load_stack(self.inputs.magnitude[own]), load_stack(self.inputs.phase[own]).data
-        return magnitude.with_data(torch.polar(magnitude.data, phase_to_radians(stored)[0]))
+        return load_coil_images(self.inputs.in_file[echo]) if self.inputs.in_file else _polar_echo(self.inputs, echo)
 
     def _maps(self, echoes: int) -> torch.Tensor:
         if self.inputs.method == "espirit":
@@ -166,12 +166,12 @@ class CoilCombine(StageInterface):
                 raise ValueError("the method espirit needs maps, made by the stage espirit")
             return load_coil_images(self.inputs.maps).data[0]
         if self.inputs.method == "adaptive":
-            every = torch.stack([self._echo(echo, echoes).data for echo in range(echoes)])
+            every = torch.stack([self._echo(echo).data for echo in range(echoes)])
             return adaptive_maps(every, block=self.inputs.block)
         te = list(self.inputs.te) if isdefined(self.inputs.te) else []
         if echoes < 2 or len(te) != echoes:
             raise ValueError(f"the method offsets needs two echoes and their times; got {len(te)} times of {echoes}")
-        volumes = [self._echo(echo, echoes) for echo in range(2)]
+        volumes = [self._echo(echo) for echo in range(2)]
         pair = torch.stack([volume.data for volume in volumes])
         bright = root_sum_of_squares(pair[0])
         mask = bright > float(threshold_otsu(bright.numpy()))
@@ -183,3 +183,19 @@ class CoilCombine(StageInterface):
             lambda phase, weight: romeo(phase[None], weight[None], te[:1], mask)[0],
             smoothing=self.inputs.smoothing,
         )
+
+
+def _echoes(inputs: Any) -> int:
+    return len(inputs.te) if isdefined(inputs.te) else 1
+
+
+def _polar_echo(inputs: Any, echo: int) -> Volume:
+    """The images of the coils of one echo from magnitude and phase."""
+    if not inputs.magnitude:
+        raise ValueError("neither in_file nor magnitude and phase are given")
+    count, rest = divmod(len(inputs.magnitude), _echoes(inputs))
+    if rest:
+        raise ValueError(f"{len(inputs.magnitude)} images are not those of as many coils for {_echoes(inputs)} echoes")
+    own = slice(echo * count, (echo + 1) * count)
+    units = inputs.phase_units if isdefined(inputs.phase_units) else None
+    return load_polar(inputs.magnitude[own], inputs.phase[own], units)

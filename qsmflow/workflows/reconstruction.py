@@ -1,8 +1,9 @@
-"""From raw data to magnitude and phase."""
+"""From raw data, or images of the coils, to magnitude and phase."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from nipype.pipeline.engine import Workflow
 
@@ -28,7 +29,7 @@ def init_reconstruction_wf(
     Parameters
     ----------
     series
-        With raw data.
+        With raw data, or images of the coils.
     settings
         Of GRAPPA, ESPIRiT and the combination.
 
@@ -39,26 +40,28 @@ def init_reconstruction_wf(
     """
     workflow = Workflow(name=name)
     method = settings.coil_combine.method
-    workflow.__desc__ = (
-        "Raw data [@ismrmrd] were reconstructed: missing samples of k-space by GRAPPA [@grappa], and the coils were "
-        f"combined {_COMBINED[method]}. "
-    )
+    filled = "Missing samples of the raw k-space [@ismrmrd] were filled by GRAPPA [@grappa]. " if series.raw else ""
+    workflow.__desc__ = f"{filled}The coils were combined {_COMBINED[method]}. "
     outputnode = fields_node(["magnitude", "phase"], "outputnode")
-    files = [str(path) for path in series.raw]
-    coils = read_raw_header(series.raw[0]).coils
-    one = replace(budget, images=coils)
-    every = replace(budget, images=coils * len(series.echo_times)) if method == "adaptive" else one
-    grappa = stage_node(GRAPPA(in_file=files, **vars(settings.grappa)), "grappa", one)
+    echoes = len(series.echo_times)
+    coils = read_raw_header(series.raw[0]).coils if series.raw else len(series.coil_phase) // echoes
+    one, every = replace(budget, images=coils), replace(budget, images=coils * echoes)
+    given: dict[str, Any] = {"in_file": [str(path) for path in series.raw]}
+    if not series.raw:
+        parts = {"magnitude": series.coil_magnitude, "phase": series.coil_phase}
+        given = {name: [str(path) for path in paths] for name, paths in parts.items()}
+        given |= {"te": list(series.echo_times)} | ({"phase_units": series.phase_units} if series.phase_units else {})
+    images = {} if series.raw else given
     combined = stage_node(
-        CoilCombine(te=list(series.echo_times), **vars(settings.coil_combine)), "coil_combine", every
+        CoilCombine(**{"te": list(series.echo_times), **images}, **vars(settings.coil_combine)),
+        "coil_combine",
+        every if method == "adaptive" else one,
     )
-    workflow.connect(
-        [
-            (grappa, combined, [("out_files", "in_file")]),
-            (combined, outputnode, [("out_magnitude", "magnitude"), ("out_phase", "phase")]),
-        ]
-    )
+    workflow.connect([(combined, outputnode, [("out_magnitude", "magnitude"), ("out_phase", "phase")])])
+    if series.raw:
+        grappa = stage_node(GRAPPA(**given, **vars(settings.grappa)), "grappa", one)
+        workflow.connect([(grappa, combined, [("out_files", "in_file")])])
     if method == "espirit":
-        maps = stage_node(Espirit(in_file=files, **vars(settings.espirit)), "espirit", one)
+        maps = stage_node(Espirit(**given, **vars(settings.espirit)), "espirit", one)
         workflow.connect([(maps, combined, [("out_file", "maps")])])
     return workflow

@@ -151,16 +151,16 @@ def _magnitude(
     """The node that reads the images; None where only derivatives are supplied."""
     if series.has_phase:
         node = stage_node(ScalePhase(**vars(settings.scale_phase)), "scale_phase", budget)
-        if series.raw:
+        if series.has_coils:
             reconstruction = init_reconstruction_wf(series=series, settings=settings, budget=budget)
             wires = [("outputnode.magnitude", "magnitude"), ("outputnode.phase", "phase")]
             workflow.connect([(reconstruction, node, wires)])
-            node.inputs.phase_units = "rad"
         for part in ("magnitude", "phase", "real", "imag"):
             if files := getattr(series, part):
                 setattr(node.inputs, part, [str(path) for path in files])
-        if series.phase_units is not None:
-            node.inputs.phase_units = series.phase_units
+        units = "rad" if series.has_coils else series.phase_units
+        if units is not None:
+            node.inputs.phase_units = units
     elif series.magnitude:
         files = [str(path) for path in series.magnitude]
         node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)

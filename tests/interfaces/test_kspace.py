@@ -74,7 +74,7 @@ def test_raw_data_to_magnitude_and_phase(raw: Path, tmp_path: Path) -> None:
     assert ripple.abs().max() < 0.5 * covariance.diagonal().real.min(), "the coils' noise is correlated"
 
 
-@pytest.mark.parametrize("method", ["adaptive", "offsets"])
+@pytest.mark.parametrize("method", ["espirit", "adaptive", "offsets"])
 def test_coil_images_alone(method: str, tmp_path: Path) -> None:
     _, coils = images()
     files: dict[str, list[str]] = {"magnitude": [], "phase": []}
@@ -84,6 +84,9 @@ def test_coil_images_alone(method: str, tmp_path: Path) -> None:
                 files[name].append(save(Volume(part, AFFINE), tmp_path / f"{name}_{echo}_{coil}.nii"))
     words = [f"--{name}" for name in files]
     arguments = [w for name, word in zip(files, words, strict=True) for w in (word, *files[name])]
+    if method == "espirit":
+        assert main(["stage", "espirit", *arguments, "--te", *map(str, TE), "--out_dir", str(tmp_path / "maps")]) == 0
+        arguments += ["--maps", str(tmp_path / "maps" / "maps.nii")]
     told = ["--te", *map(str, TE), "--method", method, "--rss", "--out_dir", str(tmp_path / "out")]
     assert main(["stage", "coil_combine", *arguments, *told]) == 0
     check(str(tmp_path / "out" / "magnitude.nii"), str(tmp_path / "out" / "phase.nii"), 0.03)
@@ -107,6 +110,7 @@ def test_what_is_lacking_is_said(raw: Path, tmp_path: Path, capsys: pytest.Captu
         (["coil_combine", "--method", "adaptive"], "neither in_file nor magnitude"),
         (["grappa", "--in_file", str(raw), "--kernel", "4"], "kernel = 4 is even"),
         (["coil_combine", "--magnitude", flat, flat, "--phase", flat, "--method", "adaptive"], "2 magnitude and 1"),
+        (["espirit"], "neither in_file nor magnitude"),
     ):
         assert main(["stage", *words, "--out_dir", str(tmp_path)]) == 1
         assert told in capsys.readouterr().err
