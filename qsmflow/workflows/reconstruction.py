@@ -37,12 +37,14 @@ def init_reconstruction_wf(
     -------
     magnitude, phase
         Echoes as the fourth axis; rad.
+    out_report
+        What was measured on the way.
     """
     workflow = Workflow(name=name)
     method = settings.coil_combine.method
     filled = "Missing samples of the raw k-space [@ismrmrd] were filled by GRAPPA [@grappa]. " if series.raw else ""
     workflow.__desc__ = f"{filled}The coils were combined {_COMBINED[method]}. "
-    outputnode = fields_node(["magnitude", "phase"], "outputnode")
+    outputnode = fields_node(["magnitude", "phase", "out_report"], "outputnode")
     echoes = len(series.echo_times)
     coils = read_raw_header(series.raw[0]).coils if series.raw else len(series.coil_phase) // echoes
     one, every = replace(budget, images=coils), replace(budget, images=coils * echoes)
@@ -58,9 +60,11 @@ def init_reconstruction_wf(
         every if method == "adaptive" else one,
     )
     workflow.connect([(combined, outputnode, [("out_magnitude", "magnitude"), ("out_phase", "phase")])])
+    first = combined
     if series.raw:
-        grappa = stage_node(GRAPPA(**given, **vars(settings.grappa)), "grappa", one)
-        workflow.connect([(grappa, combined, [("out_files", "in_file")])])
+        first = stage_node(GRAPPA(**given, **vars(settings.grappa)), "grappa", one)
+        workflow.connect([(first, combined, [("out_files", "in_file")])])
+    workflow.connect([(first, outputnode, [("out_report", "out_report")])])
     if method == "espirit":
         maps = stage_node(Espirit(**given, **vars(settings.espirit)), "espirit", one)
         workflow.connect([(maps, combined, [("out_file", "maps")])])

@@ -149,6 +149,7 @@ def _magnitude(
     workflow: Workflow, series: Series, settings: Config, budget: Budget, destination: Destination
 ) -> Node | None:
     """The node that reads the images; None where only derivatives are supplied."""
+    reconstruction = None
     if series.has_phase:
         node = stage_node(ScalePhase(**vars(settings.scale_phase)), "scale_phase", budget)
         if series.has_coils:
@@ -166,7 +167,9 @@ def _magnitude(
         node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)
     else:
         return None
-    keep(workflow, node, "out_combined", "magnitude", destination)
+    kept = keep(workflow, node, "out_combined", "magnitude", destination)
+    if reconstruction is not None:
+        workflow.connect([(reconstruction, kept, [("outputnode.out_report", "more_report")])])
     return node
 
 

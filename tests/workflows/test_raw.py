@@ -37,6 +37,7 @@ def test_simulated_kspace_stands_alone(simulated: Path) -> None:
         assert errors_of(simulated, program) == []
 
 
+@pytest.mark.slow
 def test_run_reconstructs(simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(simulated)]) == 0
     assert "grappa, espirit, coil_combine, scale_phase" in capsys.readouterr().out
@@ -51,6 +52,8 @@ def test_run_reconstructs(simulated: Path, tmp_path: Path, capsys: pytest.Captur
     assert float((error - error.median()).abs().median()) < 0.02
     told = json.loads(derivative_path(out, {"sub": "01"}, "total").with_suffix("").with_suffix(".json").read_text())
     assert told["Sources"] == ["bids:raw:sourcedata/sub-01/anat/sub-01_MEGRE.h5"]
+    magnitude = json.loads((out / "sub-01" / "fmap" / "sub-01_magnitude.json").read_text())
+    assert magnitude["Measured"]["Coils"] == 6 and 0.5 < magnitude["Measured"]["SharesAcquired"][0] < 0.8
     assert "GRAPPA" in (out / "logs" / "CITATION.md").read_text()
     assert torch.isfinite(load(derivative_path(out, {"sub": "01"}, "tkd")).data).all()
 

@@ -8,10 +8,10 @@ from qsmflow.core.kspace.fourier import to_kspace
 from tests.core.kspace.heads import coil_images, head, noisy_kspace, sensitivities
 
 
-@pytest.mark.parametrize("shape", [(64, 48, 1), (32, 30, 24)], ids=str)
-def test_maps_span_the_images(shape):
+@pytest.mark.parametrize(("shape", "kernel"), [((64, 48, 1), 6), ((32, 30, 24), 4)], ids=str)
+def test_maps_span_the_images(shape, kernel):
     images = coil_images(shape, 6)
-    maps, values = espirit(noisy_kspace(shape, 6), crop=0.0, soft=False)
+    maps, values = espirit(noisy_kspace(shape, 6), kernel=kernel, crop=0.0, soft=False)
     inside = head(shape).abs() > 0
     rest = images - maps[0] * (maps[0].conj() * images).sum(0)
     assert rest.norm() < 0.03 * images.norm()
@@ -69,7 +69,7 @@ def test_more_sets_than_coils_are_refused():
 def test_maps_are_those_of_the_coils():
     shape = (32, 32, 24)
     truth = sensitivities(shape, 6)
-    maps, _ = espirit(noisy_kspace(shape, 6), crop=0.0, soft=False)
+    maps, _ = espirit(noisy_kspace(shape, 6), kernel=4, crop=0.0, soft=False)
     inside = head(shape).abs() > 0
     overlap = (maps[0].conj() * truth).sum(0).abs() / truth.norm(dim=0)
     assert overlap[inside].quantile(0.02) > 0.98
