@@ -180,7 +180,7 @@ class CoilCombine(StageInterface):
             te,
             volumes[0].voxel_size,
             mask,
-            lambda phase, weight: romeo(phase[None], weight[None], te[:1], mask)[0],
+            lambda phase, weight: romeo(phase, weight, mask),
             smoothing=self.inputs.smoothing,
         )
 

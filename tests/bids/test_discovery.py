@@ -374,3 +374,42 @@ def test_a_coil_that_lacks_something_is_named(tmp_path, part, field):
     other = "mag" if part == "phase" else "phase"
     image(tmp_path, f"echo-2_part-{other}_coil-02_MEGRE").unlink()
     only_problem(discover(tmp_path), field="echo")
+
+
+def test_a_subject_without_series(tmp_path):
+    make_bids(tmp_path)
+    (tmp_path / "sub-02").mkdir()
+    found = discover(tmp_path)
+    assert len(found.heads) == 1
+    assert [(problem.subject, problem.field) for problem in found.problems] == [("02", "anat")]
+
+
+def test_no_series_at_all(tmp_path):
+    (tmp_path / "sub-01" / "anat").mkdir(parents=True)
+    with pytest.raises(RefusalError, match=r"anat: no gradient-echo series .*MEGRE"):
+        discover(tmp_path)
+
+
+def test_subjects_and_sessions_that_do_not_exist(tmp_path):
+    make_bids(tmp_path, sessions=("a",))
+    with pytest.raises(RefusalError, match=r"--participant-label: no folder sub-7; the subjects are: 01"):
+        discover(tmp_path, participants=["7"])
+    with pytest.raises(RefusalError, match=r"--session-label: no session 'b'; the sessions are: a"):
+        discover(tmp_path, sessions=["b"])
+
+
+def test_two_hundred_subjects(tmp_path):
+    """Names and sidecars alone; leaves nothing behind in the dataset."""
+    for number in range(200):
+        anat = tmp_path / f"sub-{number:03d}" / "anat"
+        anat.mkdir(parents=True)
+        for orientation in (1, 2):
+            for part in ("mag", "phase"):
+                stem = anat / f"sub-{number:03d}_acq-ori{orientation}_echo-1_part-{part}_MEGRE"
+                stem.with_suffix(".nii").touch()
+                stem.with_suffix(".json").write_text('{"EchoTime": 0.01, "MagneticFieldStrength": 3}')
+    before = sorted(tmp_path.rglob("*"))
+    found = discover(tmp_path)
+    assert len(found.heads) == 200
+    assert found.problems == ()
+    assert sorted(tmp_path.rglob("*")) == before

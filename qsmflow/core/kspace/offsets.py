@@ -65,7 +65,7 @@ def offset_maps(
     for coil in range(images.shape[1]):
         pair = images[:2, coil]
         offset = receiver_offset(
-            pair.angle(), pair.abs(), te, voxel_size, mask, lambda *_: difference, smoothing=smoothing
+            pair.angle(), pair.abs(), te[:2], voxel_size, mask, lambda *_: difference, smoothing=smoothing
         )
         maps[coil] = torch.polar(gaussian(pair[0].abs() * mask, voxel_size, smoothing).clamp_min(0.0), offset)
     norm = torch.linalg.vector_norm(maps, dim=0)
