@@ -90,7 +90,7 @@ def check_head(
     problems: list[Problem] = [_problem(head, *item) for item in _check_field_strength(head)]
     for series in head.series:
         found = _first_of_each(_check_headers(series, config, is_single=len(head.series) == 1))
-        found += _check_bipolar(series, config)
+        found += [*_check_bipolar(series, config), *_check_coils(series, config)]
         problems += [_problem(head, series, *item) for item in found]
     if not voxels or any(problem.stops for problem in problems):
         return problems
@@ -259,6 +259,13 @@ def _check_bipolar(series: Series, config: Config) -> Iterator[_Found]:
     if config.unwrap.bipolar == "yes" and phase and len(series.echo_times) < 3:
         mend = "a bipolar readout needs three: leave --unwrap-bipolar yes out"
         yield RefusalError(phase[0], "EchoTime", f"{len(series.echo_times)} in this series", mend), True
+
+
+def _check_coils(series: Series, config: Config) -> Iterator[_Found]:
+    """One echo does not tell the coils' phase offsets."""
+    if series.has_coils and config.coil_combine.method == "offsets" and len(series.echo_times) < 2:
+        mend = "choose --coil-combine-method espirit or adaptive"
+        yield RefusalError(series.files[0], "EchoTime", "one echo, but the phase offsets of coils need two", mend), True
 
 
 def _times(numbers: Sequence[float]) -> str:

@@ -13,7 +13,7 @@ from qsmflow.bids.filters import read_filters
 from qsmflow.bids.naming import sidecar_path
 from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.sidecars import Sidecars
-from qsmflow.config import Config
+from qsmflow.config import CoilCombine, Config
 from tests.builders import add_derivative, edit_sidecar, make_bids, save_image
 
 
@@ -363,6 +363,14 @@ def test_uncombined_coils_alone_are_a_series(tmp_path):
         stems = [f"sub-01_rec-uncombined_echo-{e}_part-{part}_coil-{c}" for e in (1, 2) for c in ("01", "02", "10")]
         assert [path.name for path in files] == [f"{stem}_MEGRE.nii.gz" for stem in stems]
     assert check_head(head, Config()) == []
+
+
+def test_one_echo_of_coils_has_no_phase_offsets(tmp_path):
+    for coil in ("01", "02"):
+        make_bids(tmp_path, more={"coil": coil}, echoes=(0.005,))
+    (head,) = discover(tmp_path).heads
+    (problem,) = check_head(head, Config(coil_combine=CoilCombine(method="offsets")))
+    assert problem.stops and "need two" in problem.message
 
 
 @pytest.mark.parametrize(("part", "field"), [("phase", "part-phase"), ("mag", "part-mag")])
