@@ -17,6 +17,8 @@ from qsmflow.cli.stage import stage_parser
 from qsmflow.core.background import ismv, lbv, pdf, resharp, vsharp
 from qsmflow.core.field_fit import total_field
 from qsmflow.core.inversion import cosmos, ilsqr, l2, medi, ndi, rts, tgv, tkd, tsvd, tv, whtv
+from qsmflow.core.kspace.espirit import espirit
+from qsmflow.core.kspace.grappa import grappa
 from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.core.unwrap import unwrap_series
 from qsmflow.interfaces.stages import stages
@@ -24,6 +26,8 @@ from qsmflow.interfaces.stages import stages
 CORE = {
     config.Unwrap: unwrap_series,
     config.Field: total_field,
+    config.GRAPPA: grappa,
+    config.ESPIRiT: espirit,
     config.VSharp: vsharp,
     config.RESHARP: resharp,
     config.LBV: lbv,
@@ -45,6 +49,9 @@ CORE = {
     config.QualityMask: keep_good_phase,
 }
 STAGES = {
+    "grappa": config.GRAPPA,
+    "espirit": config.ESPIRiT,
+    "coil_combine": config.CoilCombine,
     "scale_phase": config.ScalePhase,
     "brain_mask": config.BrainMask,
     "quality_mask": config.QualityMask,

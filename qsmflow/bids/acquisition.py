@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from qsmflow.bids.filenames import FileName
+from qsmflow.bids.filenames import FileName, natural_key
 from qsmflow.bids.naming import sidecar_path
 from qsmflow.bids.problems import RefusalError
+from qsmflow.bids.rawdata import read_raw_header
 from qsmflow.bids.series import Series
 from qsmflow.bids.sidecars import Sidecars
 
@@ -38,6 +39,10 @@ def assemble(
 
     Where a total or local field is supplied, phase, echo times and field strength are not needed and are left out.
     """
+    if images[0].name.extension == ".h5":
+        return _assemble_raw(entities, images, supplied)
+    if "coil" in images[0].name.entities:
+        return _assemble_coils(entities, images, supplied, sidecars)
     refusals: list[RefusalError] = []
     try:
         parts = _by_part(images)
@@ -66,6 +71,60 @@ def assemble(
     names = {"mag": "magnitude"}
     acquired |= {names.get(part, part): paths for part, paths in files.items()}
     return Series(entities, supplied=supplied, **acquired), []
+
+
+def _assemble_raw(
+    entities: dict[str, str], images: Sequence[Image], supplied: dict[str, Path]
+) -> tuple[Series | None, list[RefusalError]]:
+    """The series of raw data: one file with all echoes, or one an echo."""
+    try:
+        files = _in_order(_by_part(images)["mag"])
+        headers = [read_raw_header(path) for path in files]
+        times = [te for header in headers for te in header.echo_times]
+        if times != sorted(set(times)):
+            raise RefusalError(files[0], "TE", "not ascending over the files", "number the echoes by their times")
+        strengths = {header.field_strength for header in headers}
+        strength = strengths.pop()
+        if strength is None or strengths:
+            what = "missing" if strength is None else "not the same in all files"
+            raise RefusalError(files[0], "systemFieldStrength_T", what, "give it in tesla in the header")
+    except RefusalError as refusal:
+        return None, [refusal]
+    return Series(entities, raw=files, echo_times=tuple(times), field_strength=strength, supplied=supplied), []
+
+
+def _assemble_coils(
+    entities: dict[str, str], images: Sequence[Image], supplied: dict[str, Path], sidecars: Sidecars
+) -> tuple[Series | None, list[RefusalError]]:
+    """The series of uncombined coils: magnitude and phase of each coil and echo, a file each."""
+    coils: dict[str, list[Image]] = {}
+    for image in images:
+        coils.setdefault(image.name.entities["coil"], []).append(image)
+    try:
+        parts = [_by_part(coils[coil]) for coil in sorted(coils, key=natural_key)]
+        for found in parts:
+            if _pair(found) != ("phase", "mag"):
+                mend = "give magnitude and phase of each coil"
+                raise RefusalError(images[0].path, "part", "real and imaginary parts of coils are not read", mend)
+            if found["mag"].keys() != parts[0]["mag"].keys():
+                odd = _in_order(found["mag"])[0]
+                raise RefusalError(odd, "echo", "not all coils have the same echoes", "add what is missing")
+        numbers = sorted(parts[0]["mag"])
+        magnitude, phase = (tuple(one[part][n] for n in numbers for one in parts) for part in ("mag", "phase"))
+        told = {path: sidecars.metadata(path) for path in (*magnitude, *phase)}
+        echoes = [tuple(one[part][n] for part in ("mag", "phase") for one in parts) for n in numbers]
+        return Series(
+            entities,
+            coil_magnitude=magnitude,
+            coil_phase=phase,
+            echo_times=_echo_times(echoes, told),
+            field_strength=_field_strength(told),
+            phase_units=told[phase[0]].get("Units"),
+            b0_dir=_b0_dir(told),
+            supplied=supplied,
+        ), []
+    except RefusalError as refusal:
+        return None, [refusal]
 
 
 def _by_part(images: Iterable[Image]) -> _Parts:

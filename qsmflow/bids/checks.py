@@ -90,11 +90,12 @@ def check_head(
     problems: list[Problem] = [_problem(head, *item) for item in _check_field_strength(head)]
     for series in head.series:
         found = _first_of_each(_check_headers(series, config, is_single=len(head.series) == 1))
-        found += _check_bipolar(series, config)
+        found += [*_check_bipolar(series, config), *_check_coils(series, config)]
         problems += [_problem(head, series, *item) for item in found]
     if not voxels or any(problem.stops for problem in problems):
         return problems
-    facts = (cache or FactsCache()).facts((path for series in head.series for path in series.files), threads)
+    paths = (path for series in head.series for path in series.files if path not in series.raw)
+    facts = (cache or FactsCache()).facts(paths, threads)
     sidecars = Sidecars()
     for series in head.series:
         found = _first_of_each(_check_voxels(series, config, facts, sidecars))
@@ -107,10 +108,6 @@ _Found = tuple[RefusalError, bool]
 
 def _problem(head: Head, series: Series, refusal: RefusalError, stops: bool) -> Problem:
     return Problem.of(refusal, head.entities["sub"], series.name, stops=stops)
-
-
-def _images(series: Series) -> tuple[Path, ...]:
-    return (*series.magnitude, *series.phase, *series.real, *series.imag)
 
 
 def _first_of_each(found: Iterable[_Found]) -> list[_Found]:
@@ -144,7 +141,7 @@ def _check_field_strength(head: Head) -> Iterator[tuple[Series, RefusalError, bo
 
 def _check_headers(series: Series, config: Config, *, is_single: bool) -> Iterator[_Found]:
     """Grids and echoes; `is_single` where the head has no other orientation."""
-    if not (series.magnitude or series.real):
+    if not (series.magnitude or series.real or series.has_coils):
         yield from _check_without_magnitude(series, config, is_single=is_single)
     yield from _check_reference(series, config)
     yield from _check_phase_scale(series, config)
@@ -246,10 +243,11 @@ def _check_echoes(path: Path, header: Header, series: Series) -> None:
         if volumes != 1:
             raise RefusalError(path, "dim", f"{volumes} volumes", "give one volume")
         return
-    files = next(group for group in (series.magnitude, series.phase, series.real, series.imag) if path in group)
-    if not series.echo_times:
+    if not series.echo_times or path in series.raw:
         return
-    expected = len(series.echo_times) if len(files) == 1 else 1
+    groups = (series.magnitude, series.phase, series.real, series.imag)
+    alone = any(path in group and len(group) == 1 for group in groups)
+    expected = len(series.echo_times) if alone else 1
     if volumes != expected:
         message = f"{expected} echo times for the {volumes} volumes of this file"
         raise RefusalError(path, "EchoTime", message, "list one time a volume in the sidecar")
@@ -257,10 +255,17 @@ def _check_echoes(path: Path, header: Header, series: Series) -> None:
 
 def _check_bipolar(series: Series, config: Config) -> Iterator[_Found]:
     """Two echoes do not tell what a bipolar readout adds from the field."""
-    phase = series.phase or series.real
+    phase = series.phase or series.real or series.raw or series.coil_phase
     if config.unwrap.bipolar == "yes" and phase and len(series.echo_times) < 3:
         mend = "a bipolar readout needs three: leave --unwrap-bipolar yes out"
         yield RefusalError(phase[0], "EchoTime", f"{len(series.echo_times)} in this series", mend), True
+
+
+def _check_coils(series: Series, config: Config) -> Iterator[_Found]:
+    """One echo does not tell the coils' phase offsets."""
+    if series.has_coils and config.coil_combine.method == "offsets" and len(series.echo_times) < 2:
+        mend = "choose --coil-combine-method espirit or adaptive"
+        yield RefusalError(series.files[0], "EchoTime", "one echo, but the phase offsets of coils need two", mend), True
 
 
 def _times(numbers: Sequence[float]) -> str:
@@ -275,6 +280,8 @@ def _check_voxels(
 ) -> Iterator[_Found]:
     facts: dict[Path, VoxelFacts] = {}
     for path in series.files:
+        if path in series.raw:
+            continue
         item = read[path]
         if isinstance(item, RefusalError):
             yield item, True
@@ -284,11 +291,12 @@ def _check_voxels(
             handled = config.scale_phase.nonfinite == "zero" and item.nonfinite < item.voxels
             mend = "they are set to 0" if handled else "mend them, or add --scale-phase-nonfinite zero"
             yield RefusalError(path, "voxels", f"{item.nonfinite} are NaN or Inf", mend), not handled
-    for path in (*series.magnitude, *series.real, *series.imag):
+    for path in (*series.magnitude, *series.real, *series.imag, *series.coil_magnitude):
         if path in facts and not facts[path].low < facts[path].high:
             yield RefusalError(path, "voxels", f"all are {facts[path].low:g}", "give the image that was acquired"), True
-    if series.phase and all(path in facts for path in series.phase):
-        yield from _check_phase(series.phase, [facts[path] for path in series.phase], sidecars)
+    phase = series.phase or series.coil_phase
+    if phase and all(path in facts for path in phase):
+        yield from _check_phase(phase, [facts[path] for path in phase], sidecars)
     for name, path in series.supplied.items():
         if path in facts:
             yield from _check_mask(path, facts[path]) if name in MASKS else _check_ppm(path, facts[path])

@@ -25,6 +25,8 @@ from qsmflow.bids.supplied import Supplied
 
 #: Suffixes that other protocols use too: without phase such an image is no QSM series that lacks something.
 _WITHOUT_PHASE = ("T2starw", "T2star")
+#: How the names of images and of raw data end.
+_IMAGES, _RAW = (".nii.gz", ".nii"), (".h5",)
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,10 @@ def discover(
 
     Files are ``sub-*/[ses-*/]anat/*_{MEGRE,GRE,T2starw,T2star}.nii[.gz]``: one file an echo, one echo, or a 4-D file
     whose sidecar lists the echo times; magnitude (with ``part-mag`` or without part) and phase, or real and imaginary
-    parts. Series of one subject and session that differ in the orientation entity alone are the orientations of one
-    head; the first in natural order is the reference. Names are compared by whole entities.
+    parts. Images of single coils (``coil-01``, with ``rec-uncombined`` or without) are taken for series that have no
+    combined ones, and raw data, ``sourcedata/sub-*/[ses-*/]anat/*.h5`` (ISMRMRD), for those that have no images. Series
+    of one subject and session that differ in the orientation entity alone are the orientations of one head; the first
+    in natural order is the reference. Names are compared by whole entities.
 
     Parameters
     ----------
@@ -98,16 +102,20 @@ def discover(
     seen: set[str] = set()
     for subject in select_subjects(bids_dir, participants):
         groups[subject] = []
-        for session, anat in _anat_folders(Path(bids_dir) / f"sub-{subject}"):
-            seen.add(session)
-            if not wanted or session in wanted:
-                groups[subject] += _groups(anat, subject, session, filters or {}, problems)
+        for root, extensions in ((Path(bids_dir), _IMAGES), (Path(bids_dir) / "sourcedata", _RAW)):
+            for session, anat in _anat_folders(root / f"sub-{subject}"):
+                seen.add(session)
+                if wanted and session not in wanted:
+                    continue
+                present = [(group.entities, group.suffix) for group in groups[subject]]
+                found = _groups(anat, subject, session, filters or {}, problems, extensions)
+                groups[subject] += [group for group in found if (group.entities, group.suffix) not in present]
     for session in sorted(wanted - seen):
         choice = ", ".join(sorted(seen - {""}, key=natural_key)) or "none"
         raise RefusalError(Path(bids_dir), "--session-label", f"no session {session!r}", f"the sessions are: {choice}")
     count = sum(map(len, groups.values()))
     if count == 0 and not problems:
-        mend = f"the files sought are sub-*/[ses-*/]anat/*_{{{','.join(SUFFIXES)}}}.nii.gz"
+        mend = f"the files sought are sub-*/[ses-*/]anat/*_{{{','.join(SUFFIXES)}}}.nii.gz, or .h5 in sourcedata"
         raise RefusalError(Path(bids_dir), "anat", "no gradient-echo series among the selected subjects", mend)
     for name, path in supplied.single.items():
         if count != 1:
@@ -116,19 +124,23 @@ def discover(
                 path, f"--derivatives {name}", message, "give a BIDS derivative dataset, or select one series"
             )
     sidecars = Sidecars()
-    for subject, found in groups.items():
-        if not found and not any(problem.subject == subject for problem in problems):
+    for subject, own in groups.items():
+        if not own and not any(problem.subject == subject for problem in problems):
             folder = Path(bids_dir) / f"sub-{subject}"
             told = RefusalError(folder, "anat", "no gradient-echo series", "add one, or leave the subject out")
             problems.append(Problem.of(told, subject))
-        heads += _heads(found, orientation_entity, supplied, sidecars, problems)
+        heads += _heads(own, orientation_entity, supplied, sidecars, problems)
     return Discovery(tuple(heads), tuple(problems))
 
 
 def select_subjects(bids_dir: Path, participants: Sequence[str] = ()) -> list[str]:
-    """Labels of the subjects to take, in natural order; raises `RefusalError` for one that does not exist."""
-    present = [e.name.removeprefix("sub-") for e in os.scandir(bids_dir) if e.name.startswith("sub-") and e.is_dir()]
-    present.sort(key=natural_key)
+    """Labels of the subjects to take, in natural order; raises `RefusalError` for one that does not exist.
+
+    A subject may have raw data alone, in ``sourcedata``.
+    """
+    roots = [root for root in (Path(bids_dir), Path(bids_dir) / "sourcedata") if root.is_dir()]
+    entries = [entry for root in roots for entry in os.scandir(root) if entry.name.startswith("sub-")]
+    present = sorted({e.name.removeprefix("sub-") for e in entries if e.is_dir()}, key=natural_key)
     wanted = {label.removeprefix("sub-") for label in participants}
     for label in sorted(wanted - set(present), key=natural_key):
         listed = ", ".join(present[:10]) + (", ..." if len(present) > 10 else "")
@@ -139,6 +151,8 @@ def select_subjects(bids_dir: Path, participants: Sequence[str] = ()) -> list[st
 
 def _anat_folders(subject: Path) -> Iterator[tuple[str, Path]]:
     """Session label (empty without sessions) and ``anat`` folder."""
+    if not subject.is_dir():
+        return
     if (subject / "anat").is_dir():
         yield "", subject / "anat"
     names = [entry.name for entry in os.scandir(subject) if entry.name.startswith("ses-")]
@@ -147,12 +161,14 @@ def _anat_folders(subject: Path) -> Iterator[tuple[str, Path]]:
             yield name.removeprefix("ses-"), subject / name / "anat"
 
 
-def _groups(anat: Path, subject: str, session: str, filters: Filters, problems: list[Problem]) -> list[_Group]:
+def _groups(
+    anat: Path, subject: str, session: str, filters: Filters, problems: list[Problem], extensions: tuple[str, ...]
+) -> list[_Group]:
     """The series in one folder; a file that says it belongs elsewhere is a problem."""
     place = {"sub": subject, "ses": session} if session else {"sub": subject}
     found: dict[str, _Group] = {}
     for entry in sorted(item.name for item in os.scandir(anat)):
-        if not entry.endswith((".nii.gz", ".nii")):
+        if not entry.endswith(extensions):
             continue
         name = parse_name(entry)
         if name is None or name.suffix not in SUFFIXES:
@@ -166,13 +182,15 @@ def _groups(anat: Path, subject: str, session: str, filters: Filters, problems: 
             )
             problems.append(Problem.of(refusal, subject))
             continue
-        if "coil" in name.entities:
-            refusal = RefusalError(anat / entry, "coil", "uncombined coils are not read", "combine the coils first")
-            problems.append(Problem.of(refusal, subject, stops=False))
-            continue
-        entities = in_order({k: v for k, v in name.entities.items() if k not in ("echo", "part")})
-        key = f"{join_entities(entities)}_{name.suffix}"
+        coil = "coil" in name.entities
+        left = {"echo", "part", "coil"} | ({"rec"} if coil and name.entities.get("rec") == "uncombined" else set())
+        entities = in_order({k: v for k, v in name.entities.items() if k not in left})
+        key = f"{join_entities(entities)}_{name.suffix}{'_coils' if coil else ''}"
         found.setdefault(key, _Group(entities, name.suffix, [])).images.append(Image(anat / entry, name))
+    for key in [key for key in found if f"{key}_coils" in found]:
+        image = found.pop(f"{key}_coils").images[0].path
+        refusal = RefusalError(image, "coil", "an uncombined coil, which is left out", "the combined images are taken")
+        problems.append(Problem.of(refusal, subject, stops=False))
     return sorted(found.values(), key=lambda group: natural_key(join_entities(group.entities)))
 
 

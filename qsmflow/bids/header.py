@@ -14,6 +14,7 @@ from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
 from qsmflow.bids.problems import RefusalError
+from qsmflow.bids.rawdata import read_raw_header
 
 #: What gzip raises for a file that is cut off, damaged or no gzip at all.
 DAMAGE = (OSError, EOFError, zlib.error)
@@ -57,7 +58,14 @@ def open_image(path: Path) -> IO[bytes]:
 
 
 def read_header(path: Path) -> Header:
-    """The header of `path`; raises `RefusalError` where there is none that can be used."""
+    """The header of `path`; raises `RefusalError` where there is none that can be used.
+
+    Of raw data (ISMRMRD) it is that of the images they will make.
+    """
+    if path.suffix == ".h5":
+        scan = read_raw_header(path)
+        echoes = (len(scan.echo_times),) if len(scan.echo_times) > 1 else ()
+        return Header((*scan.shape, *echoes), scan.affine, True, np.dtype(np.complex64), 1.0, 0.0, 0)
     try:
         with open_image(path) as stream:
             block = stream.read(540)

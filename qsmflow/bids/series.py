@@ -22,7 +22,9 @@ class Series:
         (``{"sub": "01", "ses": "a", "acq": "ori1"}``).
     magnitude, phase
         One file an echo in order of echo time, or a single 4-D file; empty where the dataset has none.
-        Real and imaginary parts are given in `real`, `imag` instead.
+        Real and imaginary parts are given in `real`, `imag` instead, raw data of the coils in `raw`.
+    coil_magnitude, coil_phase
+        Images of the coils, all of one echo after another, where no combined image is there.
     echo_times
         s, ascending, one an echo.
     field_strength
@@ -40,6 +42,9 @@ class Series:
     phase: tuple[Path, ...] = ()
     real: tuple[Path, ...] = ()
     imag: tuple[Path, ...] = ()
+    raw: tuple[Path, ...] = ()
+    coil_magnitude: tuple[Path, ...] = ()
+    coil_phase: tuple[Path, ...] = ()
     echo_times: tuple[float, ...] = ()
     field_strength: float | None = None
     phase_units: str | None = None
@@ -54,7 +59,23 @@ class Series:
     @property
     def files(self) -> tuple[Path, ...]:
         """All images, what is supplied last."""
-        return (*self.magnitude, *self.phase, *self.real, *self.imag, *self.supplied.values())
+        return (*self.images, *self.supplied.values())
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """All that was acquired."""
+        pairs = (*self.magnitude, *self.phase, *self.real, *self.imag)
+        return (*pairs, *self.raw, *self.coil_magnitude, *self.coil_phase)
+
+    @property
+    def has_phase(self) -> bool:
+        """Whether there is more than magnitude."""
+        return bool(self.phase or self.real or self.has_coils)
+
+    @property
+    def has_coils(self) -> bool:
+        """Whether the coils are still to be combined."""
+        return bool(self.raw or self.coil_phase)
 
 
 @dataclass(frozen=True)

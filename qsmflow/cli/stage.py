@@ -68,11 +68,11 @@ def _run_stage(interface: Any, rest: list[str]) -> int:
         raise QsmflowError(f"stage {interface.stage}: {error}") from error
     report = outputs.out_report
     for name, value in outputs.get().items():
-        if isinstance(value, str) and Path(value).is_file():
-            write_json(sidecar_path(Path(value)), report)
-            print(f"{name}\t{value}")
-        elif name != "out_report":
-            print(f"{name}\t{value}")
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and Path(one).is_file():
+                write_json(sidecar_path(Path(one)), report)
+            if name != "out_report":
+                print(f"{name}\t{one}")
     print(json.dumps(report["Measured"]))
     return 0
 

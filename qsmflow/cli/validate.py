@@ -134,14 +134,19 @@ def _describe_series(series: Series, config: Config) -> Line:
 
 def _stages(series: Series, config: Config) -> Iterator[str]:
     """The stages that one series goes through, from the last intermediate that is supplied."""
-    has_phase = bool(series.phase or series.real)
-    if has_phase:
+    if series.raw:
+        yield "grappa"
+    if series.has_coils:
+        if config.coil_combine.method == "espirit":
+            yield "espirit"
+        yield "coil_combine"
+    if series.has_phase:
         yield "scale_phase"
     elif series.magnitude:
         yield "combine_magnitude"
     if "mask" not in series.supplied:
         yield "brain_mask"
-    if has_phase:
+    if series.has_phase:
         if config.quality_mask.threshold > 0:
             yield "quality_mask"
         yield "unwrap"

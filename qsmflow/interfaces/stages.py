@@ -7,7 +7,7 @@ from importlib import import_module
 from .base import StageInterface
 
 #: Modules that define stages, in the order of the pipeline.
-MODULES = ("scale_phase", "mask", "unwrap", "field", "relaxation", "background", "inversion", "iterative") + (
+MODULES = ("kspace", "scale_phase", "mask", "unwrap", "field", "relaxation", "background", "inversion", "iterative") + (
     "registration",
     "b0",
     "cosmos",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from qsmflow.bids.write import describe_dataset, write_atomic, write_json, write
 from qsmflow.config import Simulate, to_toml
 from qsmflow.errors import UsageError
 from qsmflow.phantom.acquisition import add_noise, echo_signal, noise_sd, receiver, total_and_local_field
+from qsmflow.phantom.coils import write_kspace
 from qsmflow.phantom.plan import Plan, check, plan_subject, seed_of
 from qsmflow.phantom.pose import angle_between, b0_direction
 from qsmflow.phantom.sampling import Sample, sample_head
@@ -94,7 +96,8 @@ def _describe(out: Path, truth: Path, names: list[str], settings: Simulate, tiss
     describe_dataset(out, "Simulated gradient-echo MRI", derivative=False, ignored=())
     describe_dataset(truth, "Truth of the simulated gradient-echo MRI")
     listed = "participant_id\tspecies\n" + "".join(f"sub-{name}\thomo sapiens\n" for name in names)
-    for root in (out, truth):
+    # Subjects that stand in sourcedata alone are none for the BIDS validator.
+    for root in (truth,) if settings.coils else (out, truth):
         write_text(root / "participants.tsv", listed)
         write_json(root / "participants.json", {"species": {"Description": "What the simulated head is a model of."}})
     rows = "".join(f"{tissue.label}\t{tissue.name}\n" for tissue in tissues.tissues)
@@ -144,11 +147,33 @@ def _write_subject(
             first = echo_signal(sample, total, settings.te[0], settings.b0, bias=bias, offset=offset)
             sd = noise_sd(first, sample.brain, settings.snr)
             top = float(first.abs().max()) + 5.0 * sd
-            for e, te in enumerate(settings.te):
-                signal = echo_signal(sample, total, te, settings.b0, bias=bias, offset=offset)
-                draw = torch.Generator().manual_seed(seed_of(settings.seed, number, _NOISE, i, e))
+            signals = _signals(sample, total, bias, offset, settings, tell)
+            echoes = range(len(settings.te))
+            draws = [torch.Generator().manual_seed(seed_of(settings.seed, number, _NOISE, i, e)) for e in echoes]
+            if settings.coils:
+                scan = torch.Generator().manual_seed(seed_of(settings.seed, number, _NOISE, i, len(echoes)))
+                path = folder(out / "sourcedata", entities, "anat") / f"{join_entities(entities)}_MEGRE.h5"
+                write = partial(
+                    write_kspace, affine=plan.affine, signals=signals, sd=sd, draws=[scan, *draws], settings=settings
+                )
+                write_atomic(path, write)
+                continue
+            for e, (signal, draw) in enumerate(zip(signals, draws, strict=True)):
                 _write_echo(out, place, e, add_noise(signal, sd, draw), top, settings, save)
-                tell(0.4 / len(settings.te))
+
+
+def _signals(
+    sample: Sample,
+    total: torch.Tensor,
+    bias: torch.Tensor,
+    offset: torch.Tensor,
+    settings: Simulate,
+    tell: Callable[[float], None],
+) -> Iterator[torch.Tensor]:
+    """The echoes without noise, one at a time."""
+    for te in settings.te:
+        yield echo_signal(sample, total, te, settings.b0, bias=bias, offset=offset)
+        tell(0.4 / len(settings.te))
 
 
 def _lengthened(plan: Plan) -> tuple[np.ndarray, tuple[int, int, int], tuple[slice, ...]]:

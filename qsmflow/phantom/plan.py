@@ -77,11 +77,23 @@ def check(settings: Simulate) -> None:
         raise UsageError(
             f"--orientations {settings.orientations}: does not match the number of --angles; leave it away"
         )
+    if acceleration_of(settings) != (1, 1) and settings.coils == 0:
+        raise UsageError(
+            f"--acceleration {settings.acceleration}: needs --coils, whose sensitivities fill what is left out"
+        )
     if bool(settings.labels) != bool(settings.chi):
         given, absent = ("--labels", "--chi") if settings.labels else ("--chi", "--labels")
         raise UsageError(f"{given}: needs {absent} as well, a label map and the table of its tissues go together")
     if settings.brain and not settings.labels:
         raise UsageError("--brain: is a mask on the grid of --labels; give the label map as well")
+
+
+def acceleration_of(settings: Simulate) -> tuple[int, int]:
+    """Along both phase-encoded axes, of a text like ``2x2``."""
+    parts = settings.acceleration.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and 1 <= int(part) <= 8 for part in parts):
+        raise UsageError(f"--acceleration {settings.acceleration}: give two factors of 1 to 8, e.g. 2x2")
+    return int(parts[0]), int(parts[1])
 
 
 def parse_angles(texts: tuple[str, ...]) -> list[Angles]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
-import nibabel as nib
 from nipype.pipeline.engine import Workflow
 
+from qsmflow.bids.header import read_header
 from qsmflow.bids.series import Head, Series
 from qsmflow.config import Config
 from qsmflow.core.geometry import b0_direction
@@ -44,10 +45,9 @@ def init_head_wf(
     reference = head.series[0]
     budget = Budget(voxels=1, threads=threads)
     for series in head.series:
-        image = nib.load(series.files[0])
-        budget = Budget(_voxels(image), max(1, len(series.echo_times)), threads)
-        sources = tuple(source_uri(path) for path in (*series.magnitude, *series.phase, *series.real, *series.imag))
-        sources += tuple(source_uri(path) for path in series.supplied.values())
+        image = read_header(series.files[0])
+        budget = Budget(prod(image.shape[:3]), max(1, len(series.echo_times)), threads)
+        sources = tuple(source_uri(path) for path in series.files)
         destination = Destination(out_dir, series.entities, sources)
         b0_dir = series.b0_dir or b0_direction(image.affine)
         series_wf = init_series_wf(
@@ -109,11 +109,6 @@ def init_head_wf(
             ]
         )
     return workflow
-
-
-def _voxels(image: nib.spatialimages.SpatialImage) -> int:
-    x, y, z = image.shape[:3]
-    return int(x * y * z)
 
 
 def _identifier(series: Series, head: Head) -> str:

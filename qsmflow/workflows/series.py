@@ -14,6 +14,7 @@ from .field import init_field_wf
 from .inversion import init_inversion_wf
 from .masking import init_masking_wf
 from .nodes import Budget, Destination, fields_node, keep, stage_node
+from .reconstruction import init_reconstruction_wf
 from .relaxation import init_relaxation_wf
 
 
@@ -148,19 +149,27 @@ def _magnitude(
     workflow: Workflow, series: Series, settings: Config, budget: Budget, destination: Destination
 ) -> Node | None:
     """The node that reads the images; None where only derivatives are supplied."""
-    if series.phase or series.real:
+    reconstruction = None
+    if series.has_phase:
         node = stage_node(ScalePhase(**vars(settings.scale_phase)), "scale_phase", budget)
+        if series.has_coils:
+            reconstruction = init_reconstruction_wf(series=series, settings=settings, budget=budget)
+            wires = [("outputnode.magnitude", "magnitude"), ("outputnode.phase", "phase")]
+            workflow.connect([(reconstruction, node, wires)])
         for part in ("magnitude", "phase", "real", "imag"):
             if files := getattr(series, part):
                 setattr(node.inputs, part, [str(path) for path in files])
-        if series.phase_units is not None:
-            node.inputs.phase_units = series.phase_units
+        units = "rad" if series.has_coils else series.phase_units
+        if units is not None:
+            node.inputs.phase_units = units
     elif series.magnitude:
         files = [str(path) for path in series.magnitude]
         node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)
     else:
         return None
-    keep(workflow, node, "out_combined", "magnitude", destination)
+    kept = keep(workflow, node, "out_combined", "magnitude", destination)
+    if reconstruction is not None:
+        workflow.connect([(reconstruction, kept, [("outputnode.out_report", "more_report")])])
     return node
 
 

@@ -7,11 +7,13 @@ import bids.layout
 import numpy as np
 import pytest
 
+from qsmflow.bids.checks import check_head
 from qsmflow.bids.discovery import discover
 from qsmflow.bids.filters import read_filters
 from qsmflow.bids.naming import sidecar_path
 from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.sidecars import Sidecars
+from qsmflow.config import CoilCombine, Config
 from tests.builders import add_derivative, edit_sidecar, make_bids, save_image
 
 
@@ -347,8 +349,39 @@ def test_uncombined_coils_are_told(tmp_path):
     make_bids(tmp_path)
     make_bids(tmp_path, more={"rec": "uncombined", "coil": "01"}, echoes=(0.005,))
     found = discover(tmp_path)
-    assert len(found.heads) == 1
-    assert {(problem.field, problem.stops) for problem in found.problems} == {("coil", False)}
+    assert len(found.heads) == 1 and not found.heads[0].series[0].has_coils
+    assert [(problem.field, problem.stops) for problem in found.problems] == [("coil", False)]
+
+
+def test_uncombined_coils_alone_are_a_series(tmp_path):
+    for coil in ("01", "02", "10"):
+        make_bids(tmp_path, more={"rec": "uncombined", "coil": coil}, echoes=(0.005, 0.009))
+    (head,) = discover(tmp_path).heads
+    (series,) = head.series
+    assert series.name == "sub-01" and series.echo_times == (0.005, 0.009) and series.field_strength == 3.0
+    for part, files in (("mag", series.coil_magnitude), ("phase", series.coil_phase)):
+        stems = [f"sub-01_rec-uncombined_echo-{e}_part-{part}_coil-{c}" for e in (1, 2) for c in ("01", "02", "10")]
+        assert [path.name for path in files] == [f"{stem}_MEGRE.nii.gz" for stem in stems]
+    assert check_head(head, Config()) == []
+
+
+def test_one_echo_of_coils_has_no_phase_offsets(tmp_path):
+    for coil in ("01", "02"):
+        make_bids(tmp_path, more={"coil": coil}, echoes=(0.005,))
+    (head,) = discover(tmp_path).heads
+    (problem,) = check_head(head, Config(coil_combine=CoilCombine(method="offsets")))
+    assert problem.stops and "need two" in problem.message
+
+
+@pytest.mark.parametrize(("part", "field"), [("phase", "part-phase"), ("mag", "part-mag")])
+def test_a_coil_that_lacks_something_is_named(tmp_path, part, field):
+    for coil in ("01", "02"):
+        make_bids(tmp_path, more={"coil": coil}, echoes=(0.005, 0.009))
+    image(tmp_path, f"echo-2_part-{part}_coil-02_MEGRE").unlink()
+    only_problem(discover(tmp_path), field=field)
+    other = "mag" if part == "phase" else "phase"
+    image(tmp_path, f"echo-2_part-{other}_coil-02_MEGRE").unlink()
+    only_problem(discover(tmp_path), field="echo")
 
 
 def test_a_subject_without_series(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qsmflow.bids.discovery import discover
-from qsmflow.config import BACKGROUNDS, INVERSIONS, NONLINEAR, Config, QualityMask, Unwrap
+from qsmflow.config import BACKGROUNDS, INVERSIONS, NONLINEAR, CoilCombine, Config, QualityMask, Unwrap
 from qsmflow.engines.execute import real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from tests.builders import add_derivative, make_bids
@@ -177,3 +177,16 @@ def test_methods_text_of_unwrapping(tmp_path: Path, echoes: int, settings: Unwra
 def test_every_node_has_its_resources(tmp_path: Path) -> None:
     for node in real_nodes(graph(tmp_path, orientations=["ori1", "ori2"])):
         assert node.mem_gb > 0 and 1 <= node.n_procs <= 2
+
+
+@pytest.mark.parametrize("method", ["espirit", "adaptive"])
+def test_uncombined_coils_are_combined(tmp_path: Path, method: str) -> None:
+    for coil in ("1", "2"):
+        make_bids(tmp_path / "bids", more={"rec": "uncombined", "coil": coil})
+    workflow = graph(tmp_path, dataclasses.replace(Config(), coil_combine=CoilCombine(method=method)))
+    found = names(workflow)
+    assert "series_single.reconstruction.coil_combine" in found
+    assert "series_single.reconstruction.grappa" not in found
+    assert ("series_single.reconstruction.espirit" in found) == (method == "espirit")
+    text = " ".join(methods_sentences(workflow))
+    assert "coils were combined" in text and "GRAPPA" not in text

@@ -1,0 +1,1 @@
+"""From k-space of several coils to one complex image."""
