@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -56,7 +56,7 @@ class Cost:
     seconds
         Best of two after a first; the first where that takes more than five seconds.
     pairs
-        The same in pairs of real FFTs of the grid, measured in the same process.
+        The same in pairs of real FFTs of the grid, measured in the same process, by seconds of the processor.
     errors
         Per cent; none without a truth.
     volumes
@@ -94,23 +94,31 @@ def child(case: Case, path: Path, device: str, threads: int) -> str:
     def work() -> None:
         results[:] = [case.run(given)]
 
-    unit = min(_seconds(pair, device) for _ in range(5))
     before = _reset_peak(device)
-    taken = _seconds(work, device)
-    if taken < _LONG:  # the first time libraries are loaded, which costs time and memory
+    taken = _Times.of(work, device)
+    if taken.wall < _LONG:  # the first time libraries are loaded, which costs time and memory
         before = _reset_peak(device)
-        taken = min(_seconds(work, device) for _ in range(2))
+        taken = min(_Times.of(work, device) for _ in range(2))
     peak = (_peak(device) - before) / (4 * head.mask.numel())
+    unit = min(_Times.of(pair, device) for _ in range(9))
     errors = case.score(head, results[0]) if case.score is not None else {}
-    return json.dumps(asdict(Cost(taken, taken / unit, errors, peak)))
+    return json.dumps(asdict(Cost(taken.wall, taken.work / unit.work, errors, peak)))
 
 
-def _seconds(work: Callable[[], Any], device: str) -> float:
-    start = time.perf_counter()
-    work()
-    if device != "cpu":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+class _Times(NamedTuple):
+    """Seconds of the processor, which other programs hardly lengthen (on a GPU those of the clock), and of the clock."""
+
+    work: float
+    wall: float
+
+    @classmethod
+    def of(cls, work: Callable[[], Any], device: str) -> _Times:
+        clock, processor = time.perf_counter(), time.process_time()
+        work()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        wall = time.perf_counter() - clock
+        return cls(time.process_time() - processor if device == "cpu" else wall, wall)
 
 
 def _reset_peak(device: str) -> int:
