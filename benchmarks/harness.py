@@ -106,7 +106,7 @@ def child(case: Case, path: Path, device: str, threads: int) -> str:
 
 
 class _Times(NamedTuple):
-    """Seconds of the processor, which other programs hardly lengthen (on a GPU those of the clock), and of the clock."""
+    """Seconds of the processor (of a GPU: of the clock), which other programs hardly lengthen; and of the clock."""
 
     work: float
     wall: float
