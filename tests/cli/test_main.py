@@ -124,3 +124,8 @@ for argv in (["--help"], *([verb, "--help"] for verb in cli.VERBS)):
     assert done.returncode == 0, done.stderr
     for verb in cli.VERBS:
         assert f"usage: qsmflow {verb}" in done.stdout
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "qsmflow", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"qsmflow {qsmflow.__version__}\n"

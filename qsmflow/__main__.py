@@ -1,0 +1,7 @@
+"""`python -m qsmflow` is `qsmflow`."""
+
+import sys
+
+from qsmflow.cli.main import main
+
+sys.exit(main())
