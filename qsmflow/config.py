@@ -260,6 +260,15 @@ class QualityMask(Settings):
 
 
 @dataclass(frozen=True)
+class CSFMask(Settings):
+    """The fluid of the ventricles, where it is the reference and no mask of it is supplied."""
+
+    threshold: float = setting(5.0, "R2* below which a voxel may be fluid, 1/s", low=0.1)
+    radius: float = setting(30.0, "how far from the middle of the brain fluid is looked for, mm", low=0.1)
+    smoothing: float = setting(0.6, "SD of the Gaussian that smooths R2* first, mm; 0 for none", low=0)
+
+
+@dataclass(frozen=True)
 class Unwrap(Settings):
     """Phase unwrapping."""
 
@@ -484,7 +493,7 @@ class Reference(Settings):
 
     reference: str = setting(
         "none",
-        "where the mean becomes zero: brain, a supplied mask of the CSF or of any region; none: as the inversion gives",
+        "where the mean becomes zero: brain, csf (supplied or found by its R2*), a supplied mask; none: as it comes",
         choices=("none", "brain", "csf", "mask"),
     )
 
@@ -534,6 +543,7 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
     scale_phase: ScalePhase = field(default_factory=ScalePhase)
     brain_mask: BrainMask = field(default_factory=BrainMask)
     quality_mask: QualityMask = field(default_factory=QualityMask)
+    csf_mask: CSFMask = field(default_factory=CSFMask)
     unwrap: Unwrap = field(default_factory=Unwrap)
     vsharp: VSharp = field(default_factory=VSharp)
     resharp: RESHARP = field(default_factory=RESHARP)

@@ -19,6 +19,7 @@ from qsmflow.core.field_fit import total_field
 from qsmflow.core.inversion import cosmos, ilsqr, l2, medi, ndi, rts, tgv, tkd, tsvd, tv, whtv
 from qsmflow.core.kspace.espirit import espirit
 from qsmflow.core.kspace.grappa import grappa
+from qsmflow.core.mask.csf import csf_mask
 from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.core.unwrap import unwrap_series
 from qsmflow.interfaces.stages import stages
@@ -47,6 +48,7 @@ CORE = {
     config.MEDI: medi,
     config.COSMOS: cosmos,
     config.QualityMask: keep_good_phase,
+    config.CSFMask: csf_mask,
 }
 STAGES = {
     "grappa": config.GRAPPA,
@@ -55,6 +57,7 @@ STAGES = {
     "scale_phase": config.ScalePhase,
     "brain_mask": config.BrainMask,
     "quality_mask": config.QualityMask,
+    "csf_mask": config.CSFMask,
     "unwrap": config.Unwrap,
     "field": config.Field,
     "vsharp": config.VSharp,

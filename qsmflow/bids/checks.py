@@ -192,9 +192,14 @@ def _check_without_magnitude(series: Series, config: Config, *, is_single: bool)
 
 def _check_reference(series: Series, config: Config) -> Iterator[_Found]:
     name = {"csf": "csf", "mask": "reference"}.get(config.reference)
-    if name is not None and name not in series.supplied:
-        mend = f"supply --derivatives {name}=PATH, or take another --reference"
-        yield RefusalError(series.files[0], "--reference", f"{config.reference}, but its mask is missing", mend), True
+    if name is None or name in series.supplied or (name == "csf" and series.has_decay):
+        return
+    message = f"{config.reference}, but its mask is missing"
+    if name == "csf":
+        why = "a field is supplied" if series.has_field else "it takes the magnitudes of two echoes"
+        message += f" and cannot be computed, because {why}"
+    mend = f"supply --derivatives {name}=PATH, or take another --reference"
+    yield RefusalError(series.files[0], "--reference", message, mend), True
 
 
 def _check_phase_scale(series: Series, config: Config) -> Iterator[_Found]:

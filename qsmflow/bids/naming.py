@@ -48,7 +48,7 @@ OUTPUTS: dict[str, Output] = {
     "localmask": Output(
         "anat", "mask", "local", "Where the local field is valid: the brain mask, eroded.", {"Type": "Brain"}
     ),
-    "csf": Output("anat", "mask", "csf", "Cerebrospinal fluid, as supplied.", {"Type": "ROI"}),
+    "csf": Output("anat", "mask", "csf", "Cerebrospinal fluid, as supplied or found by its R2*.", {"Type": "ROI"}),
     "reference": Output("anat", "mask", "reference", "Reference region, as supplied.", {"Type": "ROI"}),
     "tkd": Output("anat", "Chimap", "tkd", "Susceptibility by truncated k-space division.", _CHI),
     "tsvd": Output("anat", "Chimap", "tsvd", "Susceptibility by truncated singular value decomposition.", _CHI),

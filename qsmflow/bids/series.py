@@ -77,6 +77,17 @@ class Series:
         """Whether the coils are still to be combined."""
         return bool(self.raw or self.coil_phase)
 
+    @property
+    def has_field(self) -> bool:
+        """Whether a total or a local field is supplied, so that the echoes are not read one by one."""
+        return bool({"total", "local"} & self.supplied.keys())
+
+    @property
+    def has_decay(self) -> bool:
+        """Whether R2* is computed: from the magnitudes of several echoes that are read one by one."""
+        seen = bool(self.magnitude or self.real or self.has_coils)
+        return seen and len(self.echo_times) > 1 and not self.has_field
+
 
 @dataclass(frozen=True)
 class Head:

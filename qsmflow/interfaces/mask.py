@@ -1,4 +1,4 @@
-"""Brain mask from the magnitude."""
+"""Masks of the brain, from the magnitude, and of the cerebrospinal fluid, from R2*."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from nipype.interfaces import fsl
 from nipype.interfaces.base import File
 
 from qsmflow import config
 from qsmflow.core.mask import brain_mask
+from qsmflow.core.mask.csf import csf_mask
 from qsmflow.engines.resources import Resources
 from qsmflow.errors import MissingProgramError
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
-from .volume import load, save
+from .volume import Volume, load, save
 
 
 def choose(method: str, program: str) -> str:
@@ -69,9 +71,7 @@ class BrainMask(StageInterface):
                 raise ValueError(f"{self.inputs.in_file}: {error}") from error
             method = "embedded: watershed and deformable surface"
         self._results["out_file"] = save(volume.with_data(mask), cwd / "brain_mask.nii")
-        x, y, z = volume.voxel_size
-        voxels = int(mask.sum())
-        return {"Method": method, "MaskVoxels": voxels, "VolumeML": round(voxels * x * y * z / 1000, 1)}
+        return {"Method": method, **_size(mask, volume)}
 
     def _bet(self, cwd: Path) -> str:
         """Run BET and return the path of its mask."""
@@ -84,3 +84,40 @@ class BrainMask(StageInterface):
         )
         bet.run(cwd=str(cwd))
         return str(cwd / "bet_mask.nii.gz")
+
+
+@with_settings(config.CSFMask)
+class CSFMaskInputSpec(StageInputSpec):
+    """Inputs of `CSFMask`."""
+
+    in_file = File(exists=True, mandatory=True, desc="R2*, 1/s")
+    mask = File(exists=True, mandatory=True, desc="brain mask")
+
+
+class CSFMaskOutputSpec(StageOutputSpec):
+    """Outputs of `CSFMask`."""
+
+    out_file = File(exists=True, desc="mask of the cerebrospinal fluid")
+
+
+class CSFMask(StageInterface):
+    """Mask of the fluid in the ventricles, where R2* is low."""
+
+    stage = "csf_mask"
+    method = "computed: pieces of low R2* about the middle of the brain"
+    resources = Resources(volumes=10)
+    input_spec = CSFMaskInputSpec
+    output_spec = CSFMaskOutputSpec
+
+    def _stage(self, cwd: Path) -> dict[str, Any]:
+        volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
+        fluid = csf_mask(volume.data, mask, volume.voxel_size, **self.settings(config.CSFMask))
+        self._results["out_file"] = save(volume.with_data(fluid), cwd / "csf_mask.nii")
+        return _size(fluid, volume)
+
+
+def _size(mask: torch.Tensor, volume: Volume) -> dict[str, Any]:
+    """Voxels and volume of a mask, for the sidecar."""
+    x, y, z = volume.voxel_size
+    voxels = int(mask.sum())
+    return {"MaskVoxels": voxels, "VolumeML": round(voxels * x * y * z / 1000, 1)}

@@ -177,7 +177,7 @@ def _mask_numbers(volumes: Mapping[str, Volume], numbers: dict[str, str]) -> lis
 
 
 def _mask_picture(series: SeriesFiles, volumes: Mapping[str, Volume], cuts: Cuts) -> Picture:
-    masks = {title_of(kind): volumes[kind] for kind in ("brain", "localmask") if kind in volumes}
+    masks = {title_of(kind): volumes[kind] for kind in ("brain", "localmask", "csf") if kind in volumes}
     under = volumes.get("magnitude") or volumes.get("local") or next(iter(masks.values()))
     what = "magnitude" if "magnitude" in volumes else "local field" if "local" in volumes else "mask"
     limit = symmetric_limit(under.data[under.mask])

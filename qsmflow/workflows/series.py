@@ -47,14 +47,14 @@ def init_series_wf(
     local, mask
         Local field, ppm, and where it is valid.
     csf, reference_mask
-        As supplied; else unset.
+        As supplied, or the first as found by R2* where it is the reference; else unset.
     """
     workflow = Workflow(name=name)
     outputnode = fields_node(["magnitude", "brain", "local", "mask", "csf", "reference_mask"], "outputnode")
     start = _magnitude(workflow, series, settings, budget, destination)
     if start is not None:
         workflow.connect([(start, outputnode, [("out_combined", "magnitude")])])
-    needs_phase = not {"local", "total"} & series.supplied.keys()
+    needs_phase = not series.has_field
     masking = init_masking_wf(
         brain_mask=settings.brain_mask,
         quality_mask=settings.quality_mask,
@@ -71,6 +71,20 @@ def init_series_wf(
             wires += [("out_magnitude", "inputnode.magnitude"), ("out_phase", "inputnode.phase")]
         workflow.connect([(start, masking, wires)])
     workflow.connect([(masking, outputnode, [("outputnode.mask", "brain")])])
+    finds_csf = series.has_decay and settings.reference == "csf" and "csf" not in series.supplied
+    if series.has_decay:
+        relaxation = init_relaxation_wf(
+            te=series.echo_times,
+            csf_mask=settings.csf_mask if finds_csf else None,
+            budget=budget,
+            destination=destination,
+        )
+        workflow.connect(
+            [
+                (start, relaxation, [("out_magnitude", "inputnode.magnitude")]),
+                (masking, relaxation, [("outputnode.mask", "inputnode.mask")]),
+            ]
+        )
 
     inversion = init_inversion_wf(
         methods=settings.inversion,
@@ -109,14 +123,6 @@ def init_series_wf(
                 budget=budget,
                 destination=destination,
             )
-            if len(series.echo_times) > 1:
-                relaxation = init_relaxation_wf(te=series.echo_times, budget=budget, destination=destination)
-                workflow.connect(
-                    [
-                        (start, relaxation, [("out_magnitude", "inputnode.magnitude")]),
-                        (masking, relaxation, [("outputnode.mask", "inputnode.mask")]),
-                    ]
-                )
             workflow.connect(
                 [
                     (start, field, [("out_phase", "inputnode.phase"), ("out_magnitude", "inputnode.magnitude")]),
@@ -134,8 +140,15 @@ def init_series_wf(
             (mask_source, outputnode, [(mask_field, "mask")]),
         ]
     )
-    if "csf" in series.supplied and "medi" in settings.inversion:
+    if (finds_csf or "csf" in series.supplied) and "medi" in settings.inversion:
         inversion.__desc__ += "The cerebrospinal fluid was held even by MEDI+0 [@medi0]. "
+    if finds_csf:
+        workflow.connect(
+            [
+                (relaxation, inversion, [("outputnode.csf", "inputnode.csf")]),
+                (relaxation, outputnode, [("outputnode.csf", "csf")]),
+            ]
+        )
     for what, target in (("csf", "csf"), ("reference", "reference_mask")):
         if what in series.supplied:
             region = _supplied(workflow, series, what, budget, destination)

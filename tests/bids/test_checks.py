@@ -228,10 +228,25 @@ def test_a_nonlinear_inversion_needs_the_scale_of_the_phase(tmp_path):
 
 def test_a_reference_needs_its_mask(tmp_path):
     root = make_bids(tmp_path / "raw")
-    problem = check(root, Config(reference="csf"))[0]
-    assert problem.stops and "--derivatives csf=PATH" in problem.mend
-    add_derivative(tmp_path / "given", {"sub": "01"}, "csf")
-    assert check(root, Config(reference="csf"), derivatives={"csf": tmp_path / "given"}) == []
+    problem = check(root, Config(reference="mask"))[0]
+    assert problem.stops and "--derivatives reference=PATH" in problem.mend
+    add_derivative(tmp_path / "given", {"sub": "01"}, "reference")
+    assert check(root, Config(reference="mask"), derivatives={"reference": tmp_path / "given"}) == []
+
+
+def test_the_fluid_must_be_supplied_or_seen(tmp_path):
+    settings, given = Config(reference="csf"), tmp_path / "given"
+    assert check(make_bids(tmp_path / "several"), settings) == []
+    single = make_bids(tmp_path / "single", echoes=(0.02,))
+    problem = check(single, settings)[0]
+    assert problem.stops and "two echoes" in problem.message and "--derivatives csf=PATH" in problem.mend
+    for kind in ("csf", "total", "local"):
+        add_derivative(given, {"sub": "01"}, kind)
+    assert check(single, settings, derivatives={"csf": given}) == []
+    for kind in ("total", "local"):
+        problem = check(tmp_path / "several", settings, derivatives={kind: given})[0]
+        assert problem.stops and "a field is supplied" in problem.message
+        assert check(tmp_path / "several", settings, derivatives={kind: given, "csf": given}) == []
 
 
 def test_registration_needs_a_magnitude(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from qsmflow.errors import MissingProgramError
-from qsmflow.interfaces.mask import BrainMask
+from qsmflow.interfaces.mask import BrainMask, CSFMask
 
 
 def _write(path, data):
@@ -61,3 +61,15 @@ def test_bet_is_called_with_the_settings(tmp_path, monkeypatch):
     assert called.startswith("image.nii ")
     assert "-f 0.40" in called
     assert "-m" in called
+
+
+def test_the_fluid_is_found_and_measured(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rate = np.full((20, 20, 20), 20.0)
+    rate[6:12, 8:12, 8:14] = 1.0
+    done = CSFMask(in_file=_write(tmp_path / "rate.nii", rate), mask=_write(tmp_path / "mask.nii", rate > 0)).run()
+    report = done.outputs.out_report
+    found = np.asarray(nib.load(done.outputs.out_file).dataobj) > 0
+    assert found.any() and not found[rate > 1].any()
+    assert report["Stage"] == "csf_mask" and report["Method"].startswith("computed")
+    assert report["Measured"] == {"MaskVoxels": found.sum(), "VolumeML": pytest.approx(found.sum() * 8e-3, abs=0.1)}

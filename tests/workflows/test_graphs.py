@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qsmflow.bids.discovery import discover
-from qsmflow.config import BACKGROUNDS, INVERSIONS, NONLINEAR, CoilCombine, Config, QualityMask, Unwrap
+from qsmflow.config import BACKGROUNDS, INVERSIONS, NONLINEAR, CoilCombine, Config, CSFMask, QualityMask, Unwrap
 from qsmflow.engines.execute import real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from tests.builders import add_derivative, make_bids
@@ -36,6 +36,13 @@ def graph(tmp_path: Path, settings: Config | None = None, supplied: dict[str, Pa
 def names(workflow: Any) -> set[str]:
     """Names of the nodes below the head."""
     return {".".join(node.fullname.split(".")[2:]) for node in real_nodes(workflow)}
+
+
+def source(flat: Any, node: Any, field: str) -> Any:
+    """The stage that the input `field` of `node` comes from, past the nodes that hand it on."""
+    wires = ((made, wire) for made, _, data in flat.in_edges(node, data=True) for wire in data["connect"])
+    made, field = next((made, given) for made, (given, taken) in wires if taken == field)
+    return source(flat, made, field) if made.name in ("inputnode", "outputnode") else made
 
 
 def test_one_orientation_has_no_registration_and_no_cosmos(tmp_path: Path) -> None:
@@ -127,6 +134,32 @@ def test_a_supplied_region_is_the_zero_of_every_map(tmp_path: Path) -> None:
     for node in maps:
         assert node.inputs.reference == "csf"
         assert "csf" in {target for _, _, data in flat.in_edges(node, data=True) for _, target in data["connect"]}
+
+
+def test_the_fluid_is_found_where_it_is_the_zero_and_not_supplied(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
+    workflow = graph(tmp_path, Config(inversion=("tkd", "medi"), reference="csf", csf_mask=CSFMask(threshold=4.0)))
+    told = " ".join(methods_sentences(workflow))
+    assert told.index("below 4 1/s [@medi0]") < told.index("zero in the cerebrospinal fluid") < told.index("by MEDI+0")
+    flat = workflow._create_flat_graph()
+    maps = [node for node in flat.nodes if node.name in ("tkd", "medi", "cosmos", "cosmos_kspace")]
+    assert len(maps) == 6
+    for node in maps:
+        found = source(flat, node, "csf")
+        assert found.fullname.endswith(f"series_{'ori2' if 'ori2' in node.fullname else 'ori1'}.relaxation.csf_mask")
+        assert source(flat, found, "in_file").name == "r2star"
+        assert source(flat, found, "mask") is source(flat, source(flat, found, "in_file"), "mask")
+    kept = next(node for node in flat.nodes if node.name == "save_csf").inputs
+    assert kept.out_path.endswith("_desc-csf_mask.nii.gz") and "computed" in kept.sidecar["Description"]
+
+
+@pytest.mark.parametrize("echoes", [1, 3])
+def test_nobody_looks_for_fluid_unasked(tmp_path: Path, echoes: int) -> None:
+    make_bids(tmp_path / "bids", echoes=(0.005, 0.010, 0.015)[:echoes])
+    assert not [name for name in names(graph(tmp_path)) if "csf" in name]
+    add_derivative(tmp_path / "given", {"sub": "01"}, "csf")
+    found = names(graph(tmp_path, Config(reference="csf"), supplied={"csf": tmp_path / "given"}))
+    assert "series_single.supplied_csf" in found and "series_single.relaxation.csf_mask" not in found
 
 
 @pytest.mark.parametrize("what", ["mask", "total", "local"])
