@@ -48,6 +48,14 @@ def test_page_is_one_offline_file_that_closes_its_tags(page: Page) -> None:
     assert outside and all(link.startswith("https://doi.org/10.") for link in outside)
 
 
+@pytest.mark.usefixtures("blank")
+def test_the_fluid_is_outlined_with_the_other_masks(tmp_path: Path) -> None:
+    one_series(tmp_path, ("magnitude", "brain"))
+    assert "csf mask" not in write_subject_report(tmp_path, "sub-01").read_text(encoding="utf-8")
+    save(tmp_path, {"sub": "01"}, "csf", head()["localmask"])
+    assert "csf mask" in write_subject_report(tmp_path, "sub-01").read_text(encoding="utf-8")
+
+
 def test_ids_are_unique_and_links_resolve(page: Page) -> None:
     assert len(page.ids) == len(set(page.ids))
     inner = {link.removeprefix("#") for link in page.links if link.startswith("#")}

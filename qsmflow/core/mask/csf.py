@@ -52,7 +52,7 @@ def csf_mask(
     Returns
     -------
     torch.Tensor
-        bool, (X, Y, Z), a part of `mask`. Peak memory: two volumes, and nine of the cube about the sphere of `radius`.
+        bool, (X, Y, Z), a part of `mask`. Peak memory: three volumes, and four of the cube about that sphere.
 
     Raises
     ------
