@@ -20,6 +20,7 @@ import torch
 from qsmflow.bids.discovery import discover
 from qsmflow.bids.naming import derivative_path
 from qsmflow.bids.series import Head
+from qsmflow.config import INVERSIONS
 from qsmflow.core.geometry import b0_direction, rotation_angle, turn_to_reference
 from qsmflow.core.inversion import cosmos, cosmos_kspace
 from qsmflow.core.metrics import dice, nrmse, nrmse_demeaned
@@ -97,7 +98,8 @@ def map_rows(study: Study) -> list[str]:
 
     label = study.head.series[0].entities[study.head.orientation_entity]
     common = load(derivative_path(study.out, study.head.entities, "localmask", space=label)).mask
-    for output in ("tkd", "l2"):
+    run = [name for name in INVERSIONS if derivative_path(study.out, study.head.series[0].entities, name).exists()]
+    for output in run:
         for i in range(len(study.head.series)):
             row(output, i, "own", study.found(i, output).data, study.found(i, "localmask").mask)
         row(output, 0, "COSMOS", study.found(0, output).data, common)
