@@ -118,10 +118,10 @@ class StageInterface(SimpleInterface):
 
 @functools.cache
 def code_hash() -> str:
-    """Hash of the package's code that computes: everything in core, interfaces and, later, networks."""
+    """Hash of the package's code that computes: everything that reads or computes."""
     digest = hashlib.sha256()
     root = Path(qsmflow.__file__).parent
-    for room in ("core", "interfaces"):
+    for room in ("bids", "core", "interfaces"):
         for path in sorted((root / room).rglob("*.py")):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -26,7 +26,7 @@ INVERSIONS = {
     "nltgv": (NLTGV, "nonlinear inversion with total generalised variation [@fansi; @tgv]"),
     "ndi": (NDI, "nonlinear dipole inversion [@ndi]"),
     "whtv": (WHTV, "weak-harmonic total-variation inversion [@whqsm]"),
-    "medi": (MEDI, "morphology-enabled dipole inversion, nonlinear [@medi; @nonlinearfit]"),
+    "medi": (MEDI, "morphology-enabled dipole inversion [@medi]"),
 }
 
 
@@ -72,6 +72,8 @@ def init_inversion_wf(
         workflow.connect([(inputnode, node, wires)])
         keep(workflow, node, "out_file", method, destination)
     names = [INVERSIONS[method][1] for method in methods]
+    if "medi" in methods:  # without a scale of the phase its data term is linear
+        names[methods.index("medi")] += " with a nonlinear data term [@nonlinearfit]" if te and b0 else ""
     workflow.__desc__ = f"Susceptibility was computed by {' and by '.join(names)}. {_weight_sentence(methods, settings)}"
     if settings.two_pass:
         workflow.__desc__ += "Strong sources were inverted first, and their field taken out [@starqsm; @qsmxt]. "
@@ -90,7 +92,10 @@ def _weight_sentence(methods: tuple[str, ...], settings: config.Config) -> str:
         return ""
     weighted = [method for method in methods if hasattr(getattr(settings, method), "weight")]
     ways = {"quasioptimality": "quasi-optimality [@quasioptimality]", "lcurve": "the L-curve's inflection [@lcurve]"}
-    return f"The weight of {' and '.join(weighted)} was chosen on the data by {ways[settings.choose_weight]}. "
+    return (
+        f"The weight of {' and '.join(weighted)} was sought by {ways[settings.choose_weight]}; "
+        "where the curve told none, that of the settings was kept. "
+    )
 
 
 def zero_sentence(reference: str) -> str:

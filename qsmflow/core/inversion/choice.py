@@ -18,6 +18,9 @@ COUNT = 9
 #: Changes to which the parabola is fitted that finds the least of them: some are uneven where a solver stopped early.
 _FITTED = 5
 
+#: What the least change must be below the largest on both sides, in its logarithm: a shallower dip says nothing.
+_DEPTH = 0.2
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -106,16 +109,21 @@ def _least(changes: Sequence[float]) -> float | None:
     """Where, counted in weights, the change is least."""
     if min(changes) <= 0:
         return None
-    return _lowest([math.log(change) for change in changes], around=_FITTED // 2)
+    return _lowest([math.log(change) for change in changes], around=_FITTED // 2, depth=_DEPTH)
 
 
-def _lowest(values: Sequence[float], around: int) -> float | None:
+def _lowest(values: Sequence[float], around: int, depth: float = 0.0) -> float | None:
     """The lowest point of a parabola fitted to the lowest of `values` and up to `around` finite ones on either side.
 
     Counted in weights: a value belongs to the middle of two of them. The lowest has a higher one on both sides: towards
-    either end of the weights maps cease to change. None where there is no such value.
+    either end of the weights maps cease to change. None where there is no such value, `depth` below the highest on
+    both sides.
     """
-    valleys = [i for i in range(1, len(values) - 1) if values[i - 1] > values[i] < values[i + 1]]
+    valleys = [
+        i
+        for i in range(1, len(values) - 1)
+        if values[i - 1] > values[i] < values[i + 1] and min(max(values[:i]), max(values[i + 1 :])) - values[i] >= depth
+    ]
     if not valleys:
         return None
     least = min(valleys, key=values.__getitem__)

@@ -88,7 +88,7 @@ def cosmos_kspace(
     power = torch.zeros(())
     for field, b0_dir, factor in zip(fields, b0_dirs, factors, strict=True):
         kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=fields.device)
-        term = box.spectrum(box.cut(field) * inside) * (factor * kernel)
+        term = box.spectrum(torch.where(inside, box.cut(field), 0.0)) * (factor * kernel)
         numerator = term if numerator is None else numerator.add_(term)
         power = power + factor * kernel.square()
     assert numerator is not None
@@ -162,6 +162,7 @@ def cosmos(
     factors = torch.tensor(_factors(orientation_weights, len(fields)), device=fields.device)
     power = box.cut(weights).square() * factors[:, None, None, None]
     power = power / power.sum(0)[box.cut(mask)].mean()
+    known = torch.where(power > 0, box.cut(fields), 0.0)
 
     def adjoint(images: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
         spectra = (kernel * box.spectrum(image) for kernel, image in zip(kernels, images, strict=True))
@@ -175,7 +176,7 @@ def cosmos(
         return adjoint([w * box.content(spectrum * kernel) for kernel, w in zip(kernels, power, strict=True)])
 
     chi, residuals = conjugate_gradients(
-        normal, adjoint(power * box.cut(fields)), iterations=max_iterations, tolerance=tolerance, progress=progress
+        normal, adjoint(power * known), iterations=max_iterations, tolerance=tolerance, progress=progress
     )
     return box.put(chi, mask.shape), residuals
 

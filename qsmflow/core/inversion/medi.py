@@ -57,7 +57,7 @@ def medi(
         Direction of B0 in voxel axes.
     te, b0
         s and T: echo time and field strength at which the field is taken as a phase, which forgives whole turns and
-        mutes what is far off. At 0 s the data term is linear.
+        mutes what is far off: no field of the mask should be beyond half a turn. At 0 s the data term is linear.
     csf
         bool, (X, Y, Z); None: no reference.
     weight
@@ -99,9 +99,10 @@ def medi(
         raise ValueError(f"edges must be at least 0 and below 1, got {edges}")
     # What little wraps around with an eighth of room is not of a form that sources in the mask could make.
     box = Box.around(mask, [n // 8 for n in Box.around(mask).size])
-    inside, field = box.cut(mask), box.cut(field)
-    power = _noise_power(box.cut(magnitude), inside)
-    penalised = weight * _without_edges(box.cut(magnitude), inside, voxel_size, edges)
+    inside = box.cut(mask)
+    field, magnitude = (torch.where(inside, box.cut(volume), 0.0) for volume in (field, magnitude))
+    power = _noise_power(magnitude, inside)
+    penalised = weight * _without_edges(magnitude, inside, voxel_size, edges)
     kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
     laplacian = laplacian_spectrum(box.padded, voxel_size, field.device)
     fluid = None if csf is None else box.cut(csf & mask)

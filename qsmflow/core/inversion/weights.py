@@ -34,4 +34,4 @@ def noise_weights(magnitude: torch.Tensor | None, mask: torch.Tensor) -> torch.T
     median = float(magnitude[mask].median())
     if not median > 0:
         raise ValueError("the magnitude is zero in half of the mask")
-    return (magnitude / median).clamp(0.0, 1.0) * mask
+    return torch.where(mask, (magnitude / median).clamp(0.0, 1.0), 0.0)

@@ -10,7 +10,7 @@ import torch
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.field import radians_per_ppm
 from qsmflow.core.gradient import gradient
-from qsmflow.core.inversion import l2, ndi, rts, tgv, tkd, tsvd, tv, whtv
+from qsmflow.core.inversion import ilsqr, l2, ndi, rts, tgv, tkd, tsvd, tv, whtv
 from qsmflow.phantom.analytic import coordinates
 
 OBLIQUE = (0.3, -0.4, 0.8)
@@ -158,7 +158,7 @@ def test_finite_whatever_the_mask(invert: Invert, shape: str) -> None:
         assert bool(torch.isfinite(found).all())
 
 
-@pytest.mark.parametrize("invert", [tkd, tsvd, *ITERATIVE])
+@pytest.mark.parametrize("invert", [tkd, tsvd, l2, ilsqr, *ITERATIVE])
 def test_what_lies_outside_the_mask_does_not_count(invert: Invert) -> None:
     chi, mask = pieces()
     field = forward_field(chi, (1, 1, 1))

@@ -109,3 +109,13 @@ def test_refusals() -> None:
         medi(field, one, mask, (1, 1, 1), csf=~mask)
     with pytest.raises(ValueError, match="empty"):
         medi(field, one, ~mask, (1, 1, 1))
+
+
+def test_what_lies_outside_the_mask_does_not_count() -> None:
+    chi, magnitude, mask, _ = spheres((1.0, 1.0, 1.0))
+    field = forward_field(chi, (1, 1, 1))
+    clean = medi(field, magnitude, mask, (1, 1, 1), max_iterations=3)[0]
+    dirty = medi(
+        torch.where(mask, field, torch.nan), torch.where(mask, magnitude, torch.nan), mask, (1, 1, 1), max_iterations=3
+    )[0]
+    torch.testing.assert_close(dirty, clean)
