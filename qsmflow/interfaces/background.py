@@ -14,7 +14,7 @@ from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, direction, rounded
-from .volume import Volume, load, save
+from .volume import Volume, load, load_like, load_mask, save
 
 #: Local field, and where it is valid.
 Removed = tuple[torch.Tensor, torch.Tensor]
@@ -42,7 +42,8 @@ class _Removal(StageInterface):
         raise NotImplementedError
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
+        volume = load(self.inputs.in_file)
+        mask = load_mask(self.inputs.mask, volume)
         measured: dict[str, Any] = {}
         local, eroded = self._remove(volume, mask, measured)
         self._results["out_file"] = save(volume.with_data(local), cwd / "local.nii")
@@ -147,7 +148,7 @@ class PDF(_Removal):
             mask,
             volume.voxel_size,
             b0_dir,
-            weights=load(self.inputs.magnitude).data if isdefined(self.inputs.magnitude) else None,
+            weights=load_like(self.inputs.magnitude, volume).data if isdefined(self.inputs.magnitude) else None,
             progress=_Iterations(measured),
             **self.settings(config.PDF),
         )

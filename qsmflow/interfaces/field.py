@@ -12,7 +12,7 @@ from qsmflow.core.field_fit import total_field
 from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
-from .volume import load, load_echoes, save
+from .volume import load_echoes, load_like, load_mask, save
 
 
 @with_settings(config.Field)
@@ -49,8 +49,9 @@ class FieldMap(StageInterface):
     output_spec = FieldMapOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume, magnitude = load_echoes(self.inputs.in_file), load_echoes(self.inputs.magnitude).data
-        mask = load(self.inputs.mask).mask
+        volume = load_echoes(self.inputs.in_file)
+        magnitude = load_like(self.inputs.magnitude, volume, echoes=True).data
+        mask = load_mask(self.inputs.mask, volume)
         changes: list[float] = []
         field, noise = total_field(
             volume.data,

@@ -17,7 +17,7 @@ from qsmflow.engines.resources import Resources
 from .base import StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
 from .reference import ReferencedInputSpec, referenced
-from .volume import Volume, load, save
+from .volume import Volume, load, load_like, load_mask, save
 
 
 @with_settings(config.TwoPass)
@@ -92,7 +92,8 @@ class Inversion(StageInterface):
         return chi, {**told, "StrongVoxels": strong}
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
+        volume = load(self.inputs.in_file)
+        mask = load_mask(self.inputs.mask, volume)
         b0_dir = direction(self.inputs, volume)
         settings, chosen = self._settings(volume, mask, b0_dir)
         chi, measured = self._passes(volume, mask, b0_dir, settings)
@@ -207,13 +208,13 @@ class MEDI(Inversion):
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         chi, changes = medi(
             volume.data,
-            load(self.inputs.magnitude).data,
+            load_like(self.inputs.magnitude, volume).data,
             mask,
             volume.voxel_size,
             b0_dir,
             te=self.inputs.te,
             b0=self.inputs.b0,
-            csf=load(self.inputs.csf).mask if isdefined(self.inputs.csf) else None,
+            csf=load_mask(self.inputs.csf, volume) if isdefined(self.inputs.csf) else None,
             **settings,
         )
         return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}

@@ -17,7 +17,7 @@ from qsmflow.engines.resources import Resources
 from qsmflow.errors import MissingProgramError
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
-from .volume import Volume, load, save
+from .volume import Volume, load, load_mask, save
 
 
 def choose(method: str, program: str) -> str:
@@ -110,7 +110,8 @@ class CSFMask(StageInterface):
     output_spec = CSFMaskOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume, mask = load(self.inputs.in_file), load(self.inputs.mask).mask
+        volume = load(self.inputs.in_file)
+        mask = load_mask(self.inputs.mask, volume)
         fluid = csf_mask(volume.data, mask, volume.voxel_size, **self.settings(config.CSFMask))
         self._results["out_file"] = save(volume.with_data(fluid), cwd / "csf_mask.nii")
         return _size(fluid, volume)

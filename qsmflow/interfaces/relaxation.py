@@ -11,7 +11,7 @@ from qsmflow.core.relaxation import r2star
 from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec
-from .volume import load, load_echoes, save
+from .volume import load_echoes, load_mask, save
 
 
 class R2StarInputSpec(StageInputSpec):
@@ -38,7 +38,8 @@ class R2Star(StageInterface):
     output_spec = R2StarOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume, mask = load_echoes(self.inputs.in_file), load(self.inputs.mask).mask
+        volume = load_echoes(self.inputs.in_file)
+        mask = load_mask(self.inputs.mask, volume)
         rate = r2star(volume.data, list(self.inputs.te))
         self._results["out_file"] = save(volume.with_data(rate * mask), cwd / "r2star.nii")
         inside = rate[mask]

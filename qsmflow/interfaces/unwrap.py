@@ -13,7 +13,7 @@ from qsmflow.core.unwrap import unwrap_series, voxel_quality
 from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
-from .volume import load, load_echoes, save
+from .volume import load_echoes, load_like, load_mask, save
 
 _NAMES = {
     "romeo": "ROMEO",
@@ -51,8 +51,9 @@ class Unwrap(StageInterface):
     output_spec = UnwrapOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume, magnitude = load_echoes(self.inputs.in_file), load_echoes(self.inputs.magnitude).data
-        mask = load(self.inputs.mask).mask
+        volume = load_echoes(self.inputs.in_file)
+        magnitude = load_like(self.inputs.magnitude, volume, echoes=True).data
+        mask = load_mask(self.inputs.mask, volume)
         unwrapped, offset_removed, ramp = unwrap_series(
             volume.data, magnitude, list(self.inputs.te), volume.voxel_size, mask, **self.settings(config.Unwrap)
         )
@@ -83,8 +84,9 @@ class QualityMask(StageInterface):
     output_spec = QualityMaskOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume, magnitude = load_echoes(self.inputs.in_file), load_echoes(self.inputs.magnitude).data
-        mask = load(self.inputs.mask).mask
+        volume = load_echoes(self.inputs.in_file)
+        magnitude = load_like(self.inputs.magnitude, volume, echoes=True).data
+        mask = load_mask(self.inputs.mask, volume)
         quality = voxel_quality(volume.data, magnitude, list(self.inputs.te))
         kept = keep_good_phase(mask, quality, **self.settings(config.QualityMask))
         self._results["out_file"] = save(volume.with_data(kept), cwd / "mask.nii")

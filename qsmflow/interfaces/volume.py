@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import torch
+
+#: Voxels by which two grids may lie apart and still be one.
+_SAME_PLACE = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,44 @@ def load_echoes(path: str | Path) -> Volume:
     """`load`, with a leading axis of echoes even where there is one."""
     volume = load(path)
     return volume if volume.data.ndim == 4 else volume.with_data(volume.data[None])
+
+
+def load_like(path: str | Path, grid: Volume, *, echoes: bool = False) -> Volume:
+    """`load` of a volume that must lie on the voxels of `grid`; with `echoes` `load_echoes`, one volume for each of it.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or the grids lie apart by more than a twentieth of a voxel.
+    """
+    volume = load_echoes(path) if echoes else load(path)
+    found, wanted = tuple(volume.data.shape), tuple(grid.data.shape if echoes else grid.data.shape[-3:])
+    if found != wanted:
+        raise ValueError(f"{path}: shape {found} where {wanted} is needed; give both on one grid")
+    corners = np.array(list(itertools.product(*[(0, n - 1) for n in found[-3:]], (1,))))
+    apart = float(np.linalg.norm((corners @ (volume.affine - grid.affine).T)[:, :3], axis=1).max())
+    if apart > _SAME_PLACE * min(grid.voxel_size):
+        raise ValueError(f"{path}: its grid lies up to {apart:.3g} mm from that of the data; give both on one grid")
+    return volume
+
+
+def load_mask(path: str | Path, grid: Volume) -> torch.Tensor:
+    """A mask on the voxels of `grid`, bool, (X, Y, Z): true above zero.
+
+    Raises
+    ------
+    ValueError
+        As `load_like`; or the mask is empty, holds NaN or fractions, or `grid` has NaN or Inf in it.
+    """
+    volume = load_like(path, grid)
+    if not bool(torch.equal(volume.data, volume.data.round())):
+        raise ValueError(f"{path}: a mask has whole numbers, and these are not; threshold it")
+    if not bool(volume.mask.any()):
+        raise ValueError(f"{path}: the mask is empty; give the mask of the brain")
+    bad = int((~torch.isfinite(grid.data[..., volume.mask])).sum())
+    if bad:
+        raise ValueError(f"{bad} voxels of the data in {path} are NaN or Inf; mend them or take them out of the mask")
+    return volume.mask
 
 
 def save(volume: Volume, path: str | Path) -> str:
