@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
 def _run_stage(interface: Any, rest: list[str]) -> int:
     import json
 
+    from nibabel.filebasedimages import ImageFileError
     from traits.api import TraitError
 
     from qsmflow.bids.naming import sidecar_path
@@ -64,8 +65,10 @@ def _run_stage(interface: Any, rest: list[str]) -> int:
         raise UsageError(f"stage {interface.stage}: {error}") from error
     try:
         outputs = node.run(cwd=str(folder)).outputs
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ImageFileError) as error:
         raise QsmflowError(f"stage {interface.stage}: {error}") from error
+    except (ArithmeticError, LookupError, RuntimeError) as error:  # a file or a setting that nothing foresaw
+        raise QsmflowError(f"stage {interface.stage}: {type(error).__name__}: {error}") from error
     report = outputs.out_report
     for name, value in outputs.get().items():
         for one in value if isinstance(value, list) else [value]:

@@ -82,6 +82,17 @@ def test_failure_of_a_stage_is_one_line(
     assert "the mask is empty" in error and error.count("\n") == 1
 
 
+def test_a_file_that_is_no_image_is_one_line(
+    problem: tuple[Path, Path, torch.Tensor], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    field, _, _ = problem
+    text = tmp_path / "text.nii"
+    text.write_text("no image")
+    assert main(["stage", "vsharp", "--in_file", str(field), "--mask", str(text), "--out_dir", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert "text.nii" in error and error.count("\n") == 1
+
+
 def test_value_out_of_range(problem: tuple[Path, Path, torch.Tensor], capsys: pytest.CaptureFixture[str]) -> None:
     field, mask, _ = problem
     assert main(["stage", "tkd", "--in_file", str(field), "--mask", str(mask), "--threshold", "7"]) == 2
