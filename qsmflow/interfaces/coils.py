@@ -79,7 +79,9 @@ def load_coil_images(path: str | Path) -> Volume:
     data = np.asarray(image.dataobj).astype(np.complex64, copy=False)
     if data.ndim < 4:
         raise ValueError(f"{path}: {data.ndim} axes; the coils must be the fourth")
-    return Volume(torch.from_numpy(np.ascontiguousarray(data.transpose(*range(data.ndim - 1, 2, -1), 0, 1, 2))), image.affine)
+    return Volume(
+        torch.from_numpy(np.ascontiguousarray(data.transpose(*range(data.ndim - 1, 2, -1), 0, 1, 2))), image.affine
+    )
 
 
 def load_polar(magnitude: Sequence[str | Path], phase: Sequence[str | Path], units: str | None = None) -> Volume:

@@ -90,9 +90,12 @@ class SaveDerivative(SimpleInterface):
 
 
 def _compress(source: Path, target: Path) -> None:
-    with source.open("rb") as plain, target.open("wb") as raw:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=3, mtime=0) as packed:
-            shutil.copyfileobj(plain, packed, 1 << 20)
+    with (
+        source.open("rb") as plain,
+        target.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=3, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(plain, packed, 1 << 20)
 
 
 def _copy(source: Path, target: Path) -> None:

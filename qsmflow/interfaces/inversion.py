@@ -86,9 +86,7 @@ class Inversion(StageInterface):
             told.update(measured)
             return chi
 
-        chi, strong = two_pass(
-            invert, volume.data, mask, volume.voxel_size, b0_dir, threshold=self.inputs.two_pass
-        )
+        chi, strong = two_pass(invert, volume.data, mask, volume.voxel_size, b0_dir, threshold=self.inputs.two_pass)
         return chi, {**told, "StrongVoxels": strong}
 
     def _stage(self, cwd: Path) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from .volume import Volume, load_like
 
 
 class _IterativeInputSpec(WeightedInputSpec):
-    magnitude = File(exists=True, desc="magnitude: where it is low the field weighs less; without it all weigh the same")
+    magnitude = File(
+        exists=True, desc="magnitude: where it is low the field weighs less; without it all weigh the same"
+    )
 
 
 class _PhaseInputSpec(_IterativeInputSpec):

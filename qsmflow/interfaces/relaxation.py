@@ -43,4 +43,7 @@ class R2Star(StageInterface):
         rate = r2star(volume.data, list(self.inputs.te))
         self._results["out_file"] = save(volume.with_data(rate * mask), cwd / "r2star.nii")
         inside = rate[mask]
-        return {"MedianR2Star": round(float(inside.median()), 2), "ShareBelowZero": round(float((inside < 0).float().mean()), 4)}
+        return {
+            "MedianR2Star": round(float(inside.median()), 2),
+            "ShareBelowZero": round(float((inside < 0).float().mean()), 4),
+        }

@@ -58,7 +58,12 @@ def init_inversion_wf(
     """
     workflow = Workflow(name=name)
     inputnode = fields_node(["local", "mask", "magnitude", "csf", "reference_mask"], "inputnode")
-    common: dict[str, Any] = {"b0_dir": b0_dir, "reference": settings.reference, "choose_weight": settings.choose_weight, "two_pass": settings.two_pass}
+    common: dict[str, Any] = {
+        "b0_dir": b0_dir,
+        "reference": settings.reference,
+        "choose_weight": settings.choose_weight,
+        "two_pass": settings.two_pass,
+    }
     if te and b0:
         common |= {"te": phase_time(te), "b0": b0}
     for method in methods:
@@ -74,7 +79,9 @@ def init_inversion_wf(
     names = [INVERSIONS[method][1] for method in methods]
     if "medi" in methods:  # without a scale of the phase its data term is linear
         names[methods.index("medi")] += " with a nonlinear data term [@nonlinearfit]" if te and b0 else ""
-    workflow.__desc__ = f"Susceptibility was computed by {' and by '.join(names)}. {_weight_sentence(methods, settings)}"
+    workflow.__desc__ = (
+        f"Susceptibility was computed by {' and by '.join(names)}. {_weight_sentence(methods, settings)}"
+    )
     if settings.two_pass:
         workflow.__desc__ += "Strong sources were inverted first, and their field taken out [@starqsm; @qsmxt]. "
     workflow.__desc__ += zero_sentence(settings.reference)

@@ -60,7 +60,9 @@ def init_registration_wf(
     """
     workflow = Workflow(name=name)
     method = choose(registration.method, "flirt")
-    workflow.__desc__ = f"The magnitudes of the orientations were registered rigidly to the reference {_METHODS[method]}. "
+    workflow.__desc__ = (
+        f"The magnitudes of the orientations were registered rigidly to the reference {_METHODS[method]}. "
+    )
     inputnode = fields_node(["magnitude", "brain", "local", "mask", "reference", "reference_brain"], "inputnode")
     outputnode = fields_node(["magnitude", "local", "mask", "b0_dir", "transform"], "outputnode")
     register = stage_node(RigidRegister(method=method), "register", budget)

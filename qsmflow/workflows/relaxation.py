@@ -48,8 +48,8 @@ def init_relaxation_wf(
     keep(workflow, decay, "out_file", "r2star", destination, {"EchoTime": list(te)})
     if csf_mask is not None:
         workflow.__desc__ += (
-            f"The cerebrospinal fluid of the ventricles was taken to be where R2*, no further than {csf_mask.radius:g} mm "
-            f"from the middle of the brain, is below {csf_mask.threshold:g} 1/s [@medi0]. "
+            "The cerebrospinal fluid of the ventricles was taken to be where R2*, no further than "
+            f"{csf_mask.radius:g} mm from the middle of the brain, is below {csf_mask.threshold:g} 1/s [@medi0]. "
         )
         fluid = stage_node(CSFMask(**vars(csf_mask)), "csf_mask", budget)
         workflow.connect([(inputnode, fluid, [("mask", "mask")]), (decay, fluid, [("out_file", "in_file")])])

@@ -153,7 +153,10 @@ def init_series_wf(
         if what in series.supplied:
             region = _supplied(workflow, series, what, budget, destination)
             workflow.connect(
-                [(region, inversion, [("out_file", f"inputnode.{target}")]), (region, outputnode, [("out_file", target)])]
+                [
+                    (region, inversion, [("out_file", f"inputnode.{target}")]),
+                    (region, outputnode, [("out_file", target)]),
+                ]
             )
     return workflow
 

@@ -74,6 +74,8 @@ def test_two_passes_of_any_inversion(files: dict[str, str], tmp_path: Path) -> N
         done = interface(two_pass=0.03, **inputs).run(cwd=str(tmp_path)).outputs
         assert done.out_report["Measured"]["StrongVoxels"] > 0 and done.out_report["Parameters"]["two_pass"] == 0.03
         assert bool(torch.isfinite(load(done.out_file).data).all())
+
+
 @pytest.mark.parametrize("interface", [RTS, TV, NLTV, TGV, NLTGV, NDI, WHTV])
 def test_iterations_stop_and_are_counted(interface: type, files: dict[str, str], tmp_path: Path) -> None:
     known = interface.input_spec().traits()
