@@ -16,12 +16,11 @@ from qsmflow.bids.series import MASKS, Head, Series
 from qsmflow.bids.sidecars import Sidecars, read_json
 from qsmflow.bids.voxels import FactsCache, VoxelFacts
 from qsmflow.config import NONLINEAR, Config
+from qsmflow.core.geometry import SAME_PLACE, grids_apart
 from qsmflow.core.phase import phase_scaling
 
 #: mm; what is outside is not an image of a head, of man or mouse.
 VOXEL_RANGE = (0.01, 20.0)
-#: Voxels; grids whose corners lie further apart are not one grid.
-SAME_PLACE = 0.05
 #: Largest cosine of the angle between two axes of an image.
 SHEAR = 0.01
 #: ppm; no field in a head is larger.
@@ -234,8 +233,7 @@ def _check_same_grid(path: Path, header: Header, first: Path, reference: Header)
         raise RefusalError(
             path, "shape", f"{_times(shape)}, but {_times(expected)} in {first.name}", "give both on one grid"
         )
-    corners = np.array([[x, y, z, 1.0] for x in (0, shape[0]) for y in (0, shape[1]) for z in (0, shape[2])])
-    apart = float(np.linalg.norm(corners @ (header.affine - reference.affine).T, axis=1).max())
+    apart = grids_apart(header.affine, reference.affine, shape)
     if apart > SAME_PLACE * min(reference.voxel_size):
         message = f"lays the grid up to {apart:.3g} mm from that of {first.name}"
         raise RefusalError(path, "affine", message, "give both on one grid")

@@ -82,16 +82,13 @@ def _load(path: Path) -> _Volume:
 
 
 def _check_grid(volume: _Volume, truth: _Volume) -> None:
-    import nibabel as nib
-    import numpy as np
+    from qsmflow.core.geometry import grids_apart
 
     if volume.data.shape != truth.data.shape:
         raise InputError(
             f"{volume.path}: shape {volume.data.shape} is not that of {truth.path}, {truth.data.shape}; resample it"
         )
-    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in truth.data.shape]), axis=-1)
-    apart = nib.affines.apply_affine(volume.affine, corners) - nib.affines.apply_affine(truth.affine, corners)
-    distance = np.linalg.norm(apart, axis=-1).max()
+    distance = grids_apart(volume.affine, truth.affine, truth.data.shape)
     if not distance <= _SAME_PLACE:
         raise InputError(
             f"{volume.path}: affine lays the grid up to {distance:.3g} mm away from that of {truth.path}; resample it"

@@ -9,6 +9,9 @@ import torch
 
 from .grid import Size, as_size, crop_to, fast_shape
 
+#: Room for iterations that weigh the field by the mask and keep susceptibility inside it or near it: what little wraps
+#: around is not of a form that any susceptibility there could make.
+ITERATED = 1 / 8
 #: Samples of a slab on a CPU: long enough for the transform, short enough for its cache.
 _SLAB = 2**20
 
@@ -32,7 +35,7 @@ class Box:
     padded: Size
 
     @classmethod
-    def around(cls, mask: torch.Tensor, room: Sequence[int] | None = None) -> Box:
+    def around(cls, mask: torch.Tensor, room: Sequence[int] | float = 1.0) -> Box:
         """The smallest box that holds every voxel of `mask`, bool, (X, Y, Z).
 
         Parameters
@@ -40,8 +43,9 @@ class Box:
         mask
             bool, (X, Y, Z).
         room
-            Voxels that the grid must have beyond the box on each axis. None: as many as the box, with which the dipole
-            fields of the periodic images change an inversion by no more than interpolation does.
+            Voxels that the grid must have beyond the box on each axis, or a share of those of the box. With as many
+            again the dipole fields of the periodic images change an inversion by no more than interpolation does; an
+            `ITERATED` share is enough for iterations.
 
         Raises
         ------
@@ -55,7 +59,8 @@ class Box:
             held = mask.any(dim=[a for a in range(3) if a != axis]).nonzero()
             where.append(slice(int(held[0]), int(held[-1]) + 1))
         size = as_size([s.stop - s.start for s in where])
-        padded = fast_shape([n + r for n, r in zip(size, size if room is None else room, strict=True)])
+        beyond = [int(room * n) for n in size] if isinstance(room, float) else room
+        padded = fast_shape([n + r for n, r in zip(size, beyond, strict=True)])
         return cls((where[0], where[1], where[2]), size, padded)
 
     def cut(self, volume: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 
 #: (3, 3) or (4, 4), in any form that torch reads.
 Matrix = torch.Tensor | np.ndarray | Sequence[Sequence[float]]
+#: Voxels; grids whose corners lie further apart are not one grid.
+SAME_PLACE = 0.05
 
 
 def _directions(affine: Matrix) -> torch.Tensor:
@@ -34,6 +37,12 @@ def b0_direction(affine: Matrix) -> tuple[float, float, float]:
     """
     x, y, z = (_directions(affine).T @ torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)).tolist()
     return x, y, z
+
+
+def grids_apart(affine: np.ndarray, other: np.ndarray, shape: Sequence[int]) -> float:
+    """The largest distance, mm, that two affines (4, 4) lay between the corners of a grid of `shape`, (X, Y, Z)."""
+    corners = np.array(list(itertools.product(*[(0, n) for n in shape], (1,))))
+    return float(np.linalg.norm((corners @ (affine - other).T)[:, :3], axis=1).max())
 
 
 def turn_to_reference(

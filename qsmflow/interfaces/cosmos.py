@@ -11,6 +11,7 @@ from nipype.interfaces.base import File, InputMultiObject, isdefined, traits
 
 from qsmflow import config
 from qsmflow.core.inversion import condition, cosmos, cosmos_kspace, orientation_noise
+from qsmflow.core.inversion.weights import noise_weights
 from qsmflow.engines.resources import Resources
 
 from .base import StageInterface, StageOutputSpec, with_settings
@@ -82,17 +83,6 @@ class _Orientations(StageInterface):
         }
 
 
-def noise_weights(magnitudes: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Weights that fall with the magnitude below its median, where noise rules, and are equal above.
-
-    Above the median the error of a local field is that of background removal, which a bright voxel has no less of.
-    """
-    weights = torch.zeros_like(magnitudes)
-    for i, (magnitude, mask) in enumerate(zip(magnitudes, masks, strict=True)):
-        weights[i] = (magnitude / magnitude[mask].median()).clamp(0.0, 1.0) * mask
-    return weights
-
-
 class COSMOSKSpaceInputSpec(_OrientationsInputSpec):
     """Inputs of `COSMOSKSpace`."""
 
@@ -132,9 +122,10 @@ class COSMOS(_Orientations):
     def _solve(
         self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any, weights: Sequence[float] | None
     ) -> tuple[torch.Tensor, dict[str, Any]]:
+        magnitudes = load_stack(self.inputs.magnitudes).data
         chi, residuals = cosmos(
             fields,
-            noise_weights(load_stack(self.inputs.magnitudes).data, masks),
+            torch.stack([noise_weights(*one) for one in zip(magnitudes, masks, strict=True)]),
             voxel_size,
             self.inputs.b0_dirs,
             orientation_weights=weights,

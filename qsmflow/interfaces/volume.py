@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,7 @@ import nibabel as nib
 import numpy as np
 import torch
 
-#: Voxels by which two grids may lie apart and still be one.
-_SAME_PLACE = 0.05
+from qsmflow.core.geometry import SAME_PLACE, grids_apart
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,8 @@ def load_like(path: str | Path, grid: Volume, *, echoes: bool = False) -> Volume
     found, wanted = tuple(volume.data.shape), tuple(grid.data.shape if echoes else grid.data.shape[-3:])
     if found != wanted:
         raise ValueError(f"{path}: shape {found} where {wanted} is needed; give both on one grid")
-    corners = np.array(list(itertools.product(*[(0, n - 1) for n in found[-3:]], (1,))))
-    apart = float(np.linalg.norm((corners @ (volume.affine - grid.affine).T)[:, :3], axis=1).max())
-    if apart > _SAME_PLACE * min(grid.voxel_size):
+    apart = grids_apart(volume.affine, grid.affine, found[-3:])
+    if apart > SAME_PLACE * min(grid.voxel_size):
         raise ValueError(f"{path}: its grid lies up to {apart:.3g} mm from that of the data; give both on one grid")
     return volume
 

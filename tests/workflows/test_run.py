@@ -199,7 +199,7 @@ def test_batch_with_a_bad_subject_finishes_the_others(
 def test_failing_node_is_named_and_the_rest_is_kept(
     simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Spheres larger than the head: background removal fails in the graph; what came before is kept, a rerun resumes."""
+    """Spheres larger than the head: background removal fails in the graph; what came before is kept and resumed."""
     bids, out = tmp_path / "bids", tmp_path / "out"
     shutil.copytree(simulated, bids, ignore=shutil.ignore_patterns("derivatives", "*acq-ori2*", "*acq-ori3*"))
     assert run(bids, out, "participant", "--vsharp-min-radius", "95", "--vsharp-max-radius", "99") == 1

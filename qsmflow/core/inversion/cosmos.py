@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..box import Box
+from ..box import ITERATED, Box
 from ..dipole import dipole_kernel, forward_field
 from ..mask.morphology import distance_to
 from ..solve import Progress, conjugate_gradients
@@ -155,8 +155,7 @@ def cosmos(
     if not bool(mask.any()):
         raise ValueError("all weights are zero")
     support = distance_to(mask, voxel_size) <= margin
-    # An eighth of room is enough: what little wraps around is not of a form that any susceptibility here could make.
-    box = Box.around(support, [n // 8 for n in Box.around(support).size])
+    box = Box.around(support, ITERATED)
     support = box.cut(support)
     kernels = [dipole_kernel(box.padded, voxel_size, b, device=fields.device) for b in b0_dirs]
     factors = torch.tensor(_factors(orientation_weights, len(fields)), device=fields.device)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from ..background.spheres import sphere_spectrum
-from ..box import Box
-from ..dipole import dipole_kernel
 from ..gradient import gradient, gradient_adjoint, laplacian_spectrum
 from ..grid import as_size, irfft, pad_to, rfft
 from ..solve import Progress, conjugate_gradients
+from .padded import Padded
 from .tkd import tkd
 
 #: Conjugate gradients of the first map, which has no penalty: what they do not reach stays zero.
@@ -82,13 +81,11 @@ def ilsqr(
     """
     if not threshold > 0:
         raise ValueError(f"threshold must be above 0, got {threshold}")
-    box = Box.around(mask, [n // 8 for n in Box.around(mask).size])
-    inside = pad_to(box.cut(mask), box.padded)
-    known = pad_to(box.cut(torch.where(mask, field, 0.0)), box.padded)
-    kernel = dipole_kernel(box.padded, voxel_size, b0_dir, device=field.device)
-    first = _least_squares(known, inside, kernel, voxel_size)
+    padded = Padded.of(field, mask, voxel_size, b0_dir)
+    box, kernel, inside = padded.box, padded.kernel, padded.mask > 0
+    first = _least_squares(padded.field, inside, kernel, voxel_size)
     divided = pad_to(box.cut(tkd(field, mask, voxel_size, b0_dir, threshold=0.125)), box.padded)
-    even = _without_edges(_fast(known, inside, kernel, voxel_size, divided), inside, voxel_size)
+    even = _without_edges(_fast(padded.field, inside, kernel, voxel_size, divided), inside, voxel_size)
     cone = kernel.abs() < threshold
     # With a V of one everywhere this would be the inverse, but for the constant that holds what V says nothing of.
     inverse = cone / (laplacian_spectrum(box.padded, voxel_size, field.device) + FLOOR)
@@ -107,8 +104,7 @@ def ilsqr(
         precondition=lambda v: irfft(rfft(v) * inverse, box.padded),
         progress=progress,
     )
-    chi = (first - artefact) * inside
-    return box.put(chi[tuple(slice(n) for n in box.size)], mask.shape), residuals
+    return padded.content(first - artefact, mask), residuals
 
 
 def _least_squares(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..box import Box
+from ..box import ITERATED, Box
 from ..dipole import dipole_kernel
 from ..field import radians_per_ppm
 from ..gradient import gradient, gradient_adjoint, laplacian_spectrum
@@ -97,8 +97,7 @@ def medi(
         raise ValueError(f"weight must be above 0, got {weight}")
     if not 0 <= edges < 1:
         raise ValueError(f"edges must be at least 0 and below 1, got {edges}")
-    # What little wraps around with an eighth of room is not of a form that sources in the mask could make.
-    box = Box.around(mask, [n // 8 for n in Box.around(mask).size])
+    box = Box.around(mask, ITERATED)
     inside = box.cut(mask)
     field, magnitude = (torch.where(inside, box.cut(volume), 0.0) for volume in (field, magnitude))
     power = _noise_power(magnitude, inside)

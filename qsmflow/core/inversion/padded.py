@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..box import Box
+from ..box import ITERATED, Box
 from ..dipole import dipole_kernel
 from ..grid import crop_to, pad_to
 from .weights import noise_weights
@@ -15,10 +15,7 @@ from .weights import noise_weights
 
 @dataclass(frozen=True)
 class Padded:
-    """The content of the box around a mask, with an eighth of room.
-
-    That is enough for iterations that weigh the field by the mask and keep susceptibility inside it: what little wraps
-    around is not of a form that any susceptibility there could make.
+    """The content of the box around a mask, with room for iterations.
 
     Attributes
     ----------
@@ -47,7 +44,7 @@ class Padded:
         mask: torch.Tensor,
         voxel_size: Sequence[float],
         b0_dir: Sequence[float],
-        magnitude: torch.Tensor | None,
+        magnitude: torch.Tensor | None = None,
     ) -> Padded:
         """From volumes, (X, Y, Z), of the whole image.
 
@@ -57,7 +54,7 @@ class Padded:
             The mask is empty, or the magnitude is zero in half of it.
         """
         weights = noise_weights(magnitude, mask)
-        box = Box.around(mask, [n // 8 for n in Box.around(mask).size])
+        box = Box.around(mask, ITERATED)
 
         def pad(volume: torch.Tensor) -> torch.Tensor:
             return pad_to(box.cut(volume), box.padded)
