@@ -12,6 +12,7 @@ from nipype.interfaces.base import File, isdefined
 from qsmflow import config
 from qsmflow.core.background import ismv, lbv, pdf, resharp, vsharp
 from qsmflow.engines.resources import Resources
+from qsmflow.settings import Settings
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, direction, rounded
@@ -37,7 +38,7 @@ class _Removal(StageInterface):
     #: What removes it.
     function: ClassVar[Callable[..., tuple[torch.Tensor, torch.Tensor]]]
     #: The settings of the method.
-    group: ClassVar[type[config.Settings]]
+    group: ClassVar[type[Settings]]
 
     def _given(self, volume: Volume, measured: dict[str, Any]) -> dict[str, Any]:
         """What the method takes beside field, mask and settings; what is worth telling of it goes into `measured`."""

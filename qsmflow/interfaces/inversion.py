@@ -13,6 +13,7 @@ from qsmflow import config
 from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, tkd, tsvd, two_pass
 from qsmflow.core.solve import Norms
 from qsmflow.engines.resources import Resources
+from qsmflow.settings import Settings
 
 from .base import StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
@@ -44,7 +45,7 @@ class Inversion(StageInterface):
 
     output_spec = InversionOutputSpec
     #: The settings of the method.
-    group: ClassVar[type[config.Settings]]
+    group: ClassVar[type[Settings]]
 
     def _invert(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
