@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
-from pathlib import Path
 
 import pytest
 
@@ -23,6 +22,7 @@ from qsmflow.core.mask.csf import csf_mask
 from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.core.unwrap import unwrap_series
 from qsmflow.interfaces.stages import stages
+from qsmflow.settings import Settings
 
 CORE = {
     config.Unwrap: unwrap_series,
@@ -82,14 +82,14 @@ STAGES = {
 }
 
 
-def groups() -> dict[str, type[config.Settings]]:
+def groups() -> dict[str, type[Settings]]:
     """Tables of the configuration by name."""
     found = {item.name: item.default_factory for item in dataclasses.fields(config.Config)}
     return {name: group for name, group in found.items() if isinstance(group, type)}
 
 
 @pytest.mark.parametrize("group", CORE, ids=lambda g: g.__name__)
-def test_core_signature_has_the_defaults_of_the_settings(group: type[config.Settings]) -> None:
+def test_core_signature_has_the_defaults_of_the_settings(group: type[Settings]) -> None:
     parameters = inspect.signature(CORE[group]).parameters
     for item in dataclasses.fields(group):
         assert parameters[item.name].default == item.default, item.name
@@ -150,38 +150,3 @@ def test_run_and_validate_have_a_flag_for_what_stages_share(words: list[str]) ->
             value = item.metadata["choices"][-1] if item.metadata["choices"] else item.default
             args = parser.parse_args([*words, f"--{item.name}".replace("_", "-"), str(value)])
             assert given(args)[item.name] in (value, (value,))
-
-
-def test_toml_comes_back() -> None:
-    changed = dataclasses.replace(config.Config(), inversion=("l2",), tkd=config.TKD(threshold=0.2))
-    import tomllib
-
-    assert config.from_table(config.Config, tomllib.loads(config.to_toml(changed))) == changed
-
-
-@pytest.mark.parametrize(
-    ("table", "told"),
-    [
-        ({"tkd": {"limit": 0.1}}, "tkd.limit: no such setting"),
-        ({"tkd": {"threshold": 5.0}}, "tkd.threshold: 5.0 is above"),
-        ({"unwrap": {"method": "magic"}}, "magic"),
-        ({"tkd": 3}, "table"),
-        ({"field": {"method": "nonlinear"}, "unwrap": {"method": "laplacian"}}, "field.method: nonlinear needs"),
-        ({"vsharp": {"max_radius": "wide"}}, "expected float"),
-        ({"background": "sharp"}, "background: 'sharp' is not one of vsharp, resharp"),
-        ({"inversion": ["tkd", "magic"]}, "magic"),
-        ({"inversion": ["tkd"], "choose_weight": "lcurve"}, "no inversion of tkd has a weight"),
-    ],
-)
-def test_impossible_settings_are_refused_by_name(table: dict[str, object], told: str) -> None:
-    with pytest.raises(config.ConfigError, match=told) as caught:
-        config.resolve(config.Config, [("my.toml", table)])
-    assert "my.toml" in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_presets_are_readable() -> None:
-    folder = Path(config.__file__).parent / "data" / "presets"
-    for path in folder.glob("*.toml"):
-        config.resolve(config.Config, [(path.name, config.read_table(config.preset_path(path.stem)))])
-    with pytest.raises(config.ConfigError, match="known"):
-        config.preset_path("nonsense")

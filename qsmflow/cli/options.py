@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any, get_type_hints
 
-from qsmflow.config import Settings
+from qsmflow.settings import Settings
 
 
 def add_setting(

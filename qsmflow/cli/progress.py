@@ -66,8 +66,8 @@ def show_plan(settings: Any, workflow: Any) -> None:
     from rich.console import Console
     from rich.tree import Tree
 
-    from qsmflow.config import to_toml
     from qsmflow.engines.execute import real_nodes
+    from qsmflow.settings import to_toml
 
     root = Tree("qsmflow")
     branches: dict[str, Any] = {"": root}

@@ -13,16 +13,12 @@ from qsmflow.errors import UsageError
 
 @dataclass(frozen=True)
 class Selection:
-    """What the user asked for; see `qsmflow.bids.discovery.discover`.
-
-    `orientation_entity` is None where the command line leaves it to the settings.
-    """
+    """What the user asked for; see `qsmflow.bids.discovery.discover`."""
 
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     derivatives: dict[str, Path] = field(default_factory=dict)
     filters: dict[str, Any] = field(default_factory=dict)
-    orientation_entity: str | None = None
 
 
 def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +73,6 @@ def selection_from(args: argparse.Namespace) -> Selection:
         sessions=_labels(args.session_label, "ses-"),
         derivatives=_derivatives(args.derivatives),
         filters={} if args.bids_filter_file is None else read_filters(args.bids_filter_file),
-        orientation_entity=args.orientation_entity,
     )
 
 

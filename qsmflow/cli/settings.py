@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from qsmflow import config
+from qsmflow.settings import Settings, preset_path, read_table, resolve
 
 from .options import add_setting, given
 
@@ -22,7 +23,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
     for table in dataclasses.fields(config.Config):
         stage = table.default_factory
-        if not (isinstance(stage, type) and issubclass(stage, config.Settings)):
+        if not (isinstance(stage, type) and issubclass(stage, Settings)):
             continue
         for item in dataclasses.fields(stage):
             flag = f"--{table.name}-{item.name}".replace("_", "-")
@@ -34,10 +35,10 @@ def settings_from(args: argparse.Namespace) -> config.Config:
     layers = []
     for name, label in (("sloppy" if args.sloppy else None, "--sloppy"), (args.preset, f"--preset {args.preset}")):
         if name is not None:
-            layers.append((label, config.read_table(config.preset_path(name))))
+            layers.append((label, read_table(preset_path(name))))
     if args.config_file is not None:
-        layers.append((str(args.config_file), config.read_table(args.config_file)))
+        layers.append((str(args.config_file), read_table(args.config_file)))
     flags = given(args)
     if args.orientation_entity is not None:
         flags["orientation_entity"] = args.orientation_entity
-    return config.resolve(config.Config, [*layers, ("command line", flags)])
+    return resolve(config.Config, [*layers, ("command line", flags)])

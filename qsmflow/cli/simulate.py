@@ -9,7 +9,8 @@ from typing import get_args, get_type_hints
 
 from qsmflow.cli.options import add_setting, given
 from qsmflow.cli.progress import say
-from qsmflow.config import Simulate, from_table
+from qsmflow.config import Simulate
+from qsmflow.settings import from_table
 
 _EPILOG = """\
 The first orientation is straight unless --angles says otherwise; the scanner and its grid stay, the head turns: first

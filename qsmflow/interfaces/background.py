@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from nipype.interfaces.base import File, isdefined
@@ -11,13 +12,11 @@ from nipype.interfaces.base import File, isdefined
 from qsmflow import config
 from qsmflow.core.background import ismv, lbv, pdf, resharp, vsharp
 from qsmflow.engines.resources import Resources
+from qsmflow.settings import Settings
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, direction, rounded
 from .volume import Volume, load, load_like, load_mask, save
-
-#: Local field, and where it is valid.
-Removed = tuple[torch.Tensor, torch.Tensor]
 
 
 class _RemovalInputSpec(StageInputSpec):
@@ -36,21 +35,41 @@ class _Removal(StageInterface):
     """Load field and mask, remove the background, save both."""
 
     output_spec = RemovalOutputSpec
+    #: What removes it.
+    function: ClassVar[Callable[..., tuple[torch.Tensor, torch.Tensor]]]
+    #: The settings of the method.
+    group: ClassVar[type[Settings]]
 
-    def _remove(self, volume: Volume, mask: torch.Tensor, measured: dict[str, Any]) -> Removed:
-        """Do it, and put what is worth telling beside the erosion into `measured`."""
-        raise NotImplementedError
+    def _given(self, volume: Volume, measured: dict[str, Any]) -> dict[str, Any]:
+        """What the method takes beside field, mask and settings; what is worth telling of it goes into `measured`."""
+        return {}
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load(self.inputs.in_file)
         mask = load_mask(self.inputs.mask, volume)
         measured: dict[str, Any] = {}
-        local, eroded = self._remove(volume, mask, measured)
+        local, eroded = type(self).function(
+            volume.data,
+            mask,
+            volume.voxel_size,
+            progress=_Iterations(measured),
+            **self._given(volume, measured),
+            **self.settings(self.group),
+        )
         self._results["out_file"] = save(volume.with_data(local), cwd / "local.nii")
         self._results["out_mask"] = save(volume.with_data(eroded), cwd / "mask.nii")
         before, after = int(mask.sum()), int(eroded.sum())
         erosion = {"MaskVoxelsBefore": before, "MaskVoxels": after, "ShareEroded": round(1 - after / before, 4)}
         return {**measured, **erosion}
+
+
+class _Directed(_Removal):
+    """A removal that knows where B0 points."""
+
+    def _given(self, volume: Volume, measured: dict[str, Any]) -> dict[str, Any]:
+        b0_dir = direction(self.inputs, volume)
+        measured["B0Direction"] = rounded(b0_dir)
+        return {"b0_dir": b0_dir}
 
 
 class _Iterations:
@@ -68,25 +87,15 @@ class VSHARPInputSpec(_RemovalInputSpec, DirectedInputSpec):
     """Inputs of `VSHARP`."""
 
 
-class VSHARP(_Removal):
+class VSHARP(_Directed):
     """Local field by the spherical mean value property with spheres of varying radius."""
 
     stage = "vsharp"
     method = "V-SHARP"
     resources = Resources(volumes=24, cpus=2, minutes=2)
     input_spec = VSHARPInputSpec
-
-    def _remove(self, volume: Volume, mask: torch.Tensor, measured: dict[str, Any]) -> Removed:
-        b0_dir = direction(self.inputs, volume)
-        measured["B0Direction"] = rounded(b0_dir)
-        return vsharp(
-            volume.data,
-            mask,
-            volume.voxel_size,
-            b0_dir,
-            progress=_Iterations(measured),
-            **self.settings(config.VSharp),
-        )
+    function = staticmethod(vsharp)
+    group = config.VSharp
 
 
 @with_settings(config.RESHARP)
@@ -101,10 +110,8 @@ class RESHARP(_Removal):
     method = "RESHARP"
     resources = Resources(volumes=16, cpus=2, minutes=2)
     input_spec = RESHARPInputSpec
-
-    def _remove(self, volume: Volume, mask: torch.Tensor, measured: dict[str, Any]) -> Removed:
-        settings = self.settings(config.RESHARP)
-        return resharp(volume.data, mask, volume.voxel_size, progress=_Iterations(measured), **settings)
+    function = staticmethod(resharp)
+    group = config.RESHARP
 
 
 @with_settings(config.LBV)
@@ -119,10 +126,8 @@ class LBV(_Removal):
     method = "Laplacian boundary values"
     resources = Resources(volumes=18, cpus=2, minutes=2)
     input_spec = LBVInputSpec
-
-    def _remove(self, volume: Volume, mask: torch.Tensor, measured: dict[str, Any]) -> Removed:
-        settings = self.settings(config.LBV)
-        return lbv(volume.data, mask, volume.voxel_size, progress=_Iterations(measured), **settings)
+    function = staticmethod(lbv)
+    group = config.LBV
 
 
 @with_settings(config.PDF)
@@ -132,26 +137,19 @@ class PDFInputSpec(_RemovalInputSpec, DirectedInputSpec):
     magnitude = File(exists=True, desc="magnitude: the weights; without it all voxels weigh the same")
 
 
-class PDF(_Removal):
+class PDF(_Directed):
     """Local field as what sources outside the mask cannot make."""
 
     stage = "pdf"
     method = "projection onto dipole fields"
     resources = Resources(volumes=24, cpus=2, minutes=6)
     input_spec = PDFInputSpec
+    function = staticmethod(pdf)
+    group = config.PDF
 
-    def _remove(self, volume: Volume, mask: torch.Tensor, measured: dict[str, Any]) -> Removed:
-        b0_dir = direction(self.inputs, volume)
-        measured["B0Direction"] = rounded(b0_dir)
-        return pdf(
-            volume.data,
-            mask,
-            volume.voxel_size,
-            b0_dir,
-            weights=load_like(self.inputs.magnitude, volume).data if isdefined(self.inputs.magnitude) else None,
-            progress=_Iterations(measured),
-            **self.settings(config.PDF),
-        )
+    def _given(self, volume: Volume, measured: dict[str, Any]) -> dict[str, Any]:
+        weights = load_like(self.inputs.magnitude, volume).data if isdefined(self.inputs.magnitude) else None
+        return {**super()._given(volume, measured), "weights": weights}
 
 
 @with_settings(config.ISMV)
@@ -166,7 +164,5 @@ class ISMV(_Removal):
     method = "iterated spherical means (iSMV)"
     resources = Resources(volumes=16, cpus=2, minutes=2)
     input_spec = ISMVInputSpec
-
-    def _remove(self, volume: Volume, mask: torch.Tensor, measured: dict[str, Any]) -> Removed:
-        settings = self.settings(config.ISMV)
-        return ismv(volume.data, mask, volume.voxel_size, progress=_Iterations(measured), **settings)
+    function = staticmethod(ismv)
+    group = config.ISMV

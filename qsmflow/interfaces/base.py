@@ -20,8 +20,8 @@ from nipype.interfaces.base import (
 )
 
 import qsmflow
-from qsmflow.config import Settings
 from qsmflow.engines.resources import Resources
+from qsmflow.settings import Settings
 
 Spec = TypeVar("Spec", bound=BaseInterfaceInputSpec)
 

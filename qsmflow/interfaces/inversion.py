@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from qsmflow import config
 from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, tkd, tsvd, two_pass
 from qsmflow.core.solve import Norms
 from qsmflow.engines.resources import Resources
+from qsmflow.settings import Settings
 
 from .base import StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
@@ -44,7 +45,7 @@ class Inversion(StageInterface):
 
     output_spec = InversionOutputSpec
     #: The settings of the method.
-    group: ClassVar[type[config.Settings]]
+    group: ClassVar[type[Settings]]
 
     def _invert(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
@@ -100,24 +101,32 @@ class Inversion(StageInterface):
         return {"B0Direction": rounded(b0_dir), **chosen, **measured, **zero}
 
 
+class _Direct(Inversion):
+    """Load field and mask, divide in k-space."""
+
+    #: What inverts.
+    function: ClassVar[Callable[..., torch.Tensor]]
+
+    def _invert(
+        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        return type(self).function(volume.data, mask, volume.voxel_size, b0_dir, **settings), {}
+
+
 @with_settings(config.TKD)
 class TKDInputSpec(InversionInputSpec):
     """Inputs of `TKD`."""
 
 
-class TKD(Inversion):
+class TKD(_Direct):
     """Truncated k-space division."""
 
     stage = "tkd"
     method = "truncated k-space division"
-    group = config.TKD
     resources = Resources(volumes=28, cpus=2)
     input_spec = TKDInputSpec
-
-    def _invert(
-        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
-    ) -> tuple[torch.Tensor, dict[str, Any]]:
-        return tkd(volume.data, mask, volume.voxel_size, b0_dir, **settings), {}
+    function = staticmethod(tkd)
+    group = config.TKD
 
 
 @with_settings(config.TSVD)
@@ -125,19 +134,15 @@ class TSVDInputSpec(InversionInputSpec):
     """Inputs of `TSVD`."""
 
 
-class TSVD(Inversion):
+class TSVD(_Direct):
     """Truncated singular value decomposition."""
 
     stage = "tsvd"
     method = "truncated singular value decomposition"
-    group = config.TSVD
     resources = Resources(volumes=28, cpus=2)
     input_spec = TSVDInputSpec
-
-    def _invert(
-        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
-    ) -> tuple[torch.Tensor, dict[str, Any]]:
-        return tsvd(volume.data, mask, volume.voxel_size, b0_dir, **settings), {}
+    function = staticmethod(tsvd)
+    group = config.TSVD
 
 
 @with_settings(config.L2)
@@ -145,19 +150,15 @@ class L2InputSpec(WeightedInputSpec):
     """Inputs of `L2`."""
 
 
-class L2(Inversion):
+class L2(_Direct):
     """Closed-form inversion with a quadratic gradient penalty."""
 
     stage = "l2"
     method = "closed-form L2-regularised inversion"
-    group = config.L2
     resources = Resources(volumes=28, cpus=2)
     input_spec = L2InputSpec
-
-    def _invert(
-        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
-    ) -> tuple[torch.Tensor, dict[str, Any]]:
-        return l2(volume.data, mask, volume.voxel_size, b0_dir, **settings), {}
+    function = staticmethod(l2)
+    group = config.L2
 
 
 @with_settings(config.ILSQR)

@@ -17,7 +17,7 @@ import torch
 import qsmflow
 from qsmflow.bids.naming import OUTPUTS, derivative_path, folder, join_entities, sidecar_path
 from qsmflow.bids.write import describe_dataset, write_atomic, write_json, write_text
-from qsmflow.config import Simulate, to_toml
+from qsmflow.config import Simulate
 from qsmflow.errors import UsageError
 from qsmflow.phantom.acquisition import add_noise, echo_signal, noise_sd, receiver, total_and_local_field
 from qsmflow.phantom.coils import write_kspace
@@ -25,6 +25,7 @@ from qsmflow.phantom.plan import Plan, check, plan_subject, seed_of
 from qsmflow.phantom.pose import angle_between, b0_direction
 from qsmflow.phantom.sampling import Sample, sample_head
 from qsmflow.phantom.tissues import TissueTable
+from qsmflow.settings import to_toml
 
 Progress = Callable[[str, float], None]
 #: Purposes of random numbers within a subject.

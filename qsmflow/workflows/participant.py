@@ -17,12 +17,13 @@ from qsmflow.bids.problems import Problem
 from qsmflow.bids.series import Head
 from qsmflow.bids.voxels import FactsCache
 from qsmflow.bids.write import describe_dataset, write_text
-from qsmflow.config import Config, to_toml
+from qsmflow.config import Config
 from qsmflow.engines.execute import Machine, Outcome, Watch, execute
 from qsmflow.errors import InputError, QsmflowError
 from qsmflow.reports.boilerplate import write_citation
 from qsmflow.reports.record import RunRecord, write_record
 from qsmflow.reports.subject import write_subject_report
+from qsmflow.settings import to_toml
 
 from .base import init_qsmflow_wf, methods_sentences
 

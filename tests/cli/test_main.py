@@ -9,8 +9,8 @@ import pytest
 
 import qsmflow
 from qsmflow.cli import main as cli
-from qsmflow.config import ConfigError
 from qsmflow.errors import InputError, MissingProgramError, QsmflowError, UsageError
+from qsmflow.settings import ConfigError
 
 #: What takes long to import; a verb imports it inside the function that needs it.
 HEAVY = {

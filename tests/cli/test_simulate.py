@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from qsmflow.cli import main as cli
-from qsmflow.config import Simulate, from_table
+from qsmflow.config import Simulate
+from qsmflow.settings import from_table
 
 
 @pytest.fixture(autouse=True)

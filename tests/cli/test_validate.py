@@ -110,7 +110,6 @@ def test_selection(tmp_path):
     )
     assert (found.participants, found.sessions) == (("01", "02"), ("a",))
     assert found.filters == {"megre": {"run": 1}}
-    assert found.orientation_entity is None
 
 
 def test_a_terminal_gets_a_tree(tmp_path, capsys, monkeypatch):

@@ -68,7 +68,7 @@ def lbv(
     interior = neighboured(kept)
     if not bool(interior.any()):
         raise ValueError(f"no voxel of the mask has all its neighbours in it after peeling {peel:g} mm")
-    content = torch.where(kept, box.cut(field), torch.zeros_like(field[:1, :1, :1]))
+    content = torch.where(kept, box.cut(field), 0.0)
     local, _ = solve_poisson(
         negative_laplacian(content, voxel_size),
         interior,

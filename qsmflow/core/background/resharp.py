@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 
-from ..box import Box
 from ..solve import Progress, conjugate_gradients
-from .spheres import sphere_centres, sphere_spectrum
+from .spheres import FixedSphere
 
 
 def resharp(
@@ -64,24 +62,13 @@ def resharp(
     ----------
     Sun and Wilman, Magn Reson Med 2014.
     """
-    radius = max(radius, min(float(d) for d in voxel_size))
-    eroded = sphere_centres(mask, radius, voxel_size)
-    box = Box.around(mask, [math.ceil(radius / float(d)) for d in voxel_size])
-    within, centres = box.cut(mask), box.cut(eroded)
-    high_pass = 1.0 - sphere_spectrum(box.padded, radius, voxel_size, field.device)
-
-    def differences(content: torch.Tensor) -> torch.Tensor:
-        return box.content(box.spectrum(content) * high_pass) * centres
-
-    def adjoint(found: torch.Tensor) -> torch.Tensor:
-        return box.content(box.spectrum(found) * high_pass) * within
-
-    content = torch.where(within, box.cut(field), torch.zeros_like(field[:1, :1, :1]))
+    sphere = FixedSphere.within(mask, radius, voxel_size)
+    content = sphere.content(field)
     local, _ = conjugate_gradients(
-        lambda found: adjoint(differences(found)) + weight * found,
-        adjoint(differences(content)),
+        lambda found: sphere.adjoint(sphere.differences(found)) + weight * found,
+        sphere.adjoint(sphere.differences(content)),
         iterations=max_iterations,
         tolerance=tolerance,
         progress=progress,
     )
-    return box.put(local * centres, field.shape), eroded
+    return sphere.box.put(local * sphere.centres, field.shape), sphere.eroded

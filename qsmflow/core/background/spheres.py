@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
+from ..box import Box
 from ..grid import Size
 from ..mask.morphology import depth, neighboured
 
@@ -65,3 +68,55 @@ def sphere_centres(mask: torch.Tensor, radius: float, voxel_size: Sequence[float
     if not bool(centres.any()):
         raise ValueError(f"no voxel of the mask is deeper than radius = {radius:g} mm: nothing is left after erosion")
     return centres
+
+
+@dataclass(frozen=True)
+class FixedSphere:
+    """A sphere of one radius that moves through a mask: what differs from its mean, wherever it fits.
+
+    Attributes
+    ----------
+    box
+        Around the mask, with a grid that has room for the sphere.
+    mask
+        The content of the box in the mask, bool.
+    centres
+        The content of the box around which the sphere stays in the mask, bool.
+    eroded
+        `centres` on the whole volume, bool, (X, Y, Z).
+    high_pass
+        Half spectrum of the difference between a voxel and its spherical mean.
+    """
+
+    box: Box
+    mask: torch.Tensor
+    centres: torch.Tensor
+    eroded: torch.Tensor
+    high_pass: torch.Tensor
+
+    @classmethod
+    def within(cls, mask: torch.Tensor, radius: float, voxel_size: Sequence[float]) -> FixedSphere:
+        """The sphere of `radius` mm, at least the shortest side of a voxel, in `mask`, bool, (X, Y, Z).
+
+        Raises
+        ------
+        ValueError
+            The mask is empty, or nothing of it is deeper than `radius`.
+        """
+        radius = max(radius, min(float(d) for d in voxel_size))
+        eroded = sphere_centres(mask, radius, voxel_size)
+        box = Box.around(mask, [math.ceil(radius / float(d)) for d in voxel_size])
+        high_pass = 1.0 - sphere_spectrum(box.padded, radius, voxel_size, mask.device)
+        return cls(box, box.cut(mask), box.cut(eroded), eroded, high_pass)
+
+    def content(self, field: torch.Tensor) -> torch.Tensor:
+        """What `field`, (X, Y, Z), has in the mask, on the box; zero outside the mask."""
+        return torch.where(self.mask, self.box.cut(field), 0.0)
+
+    def differences(self, content: torch.Tensor) -> torch.Tensor:
+        """`content` of the box minus its spherical mean, at the centres; zero elsewhere."""
+        return self.box.content(self.box.spectrum(content) * self.high_pass) * self.centres
+
+    def adjoint(self, found: torch.Tensor) -> torch.Tensor:
+        """The adjoint of `differences` in the mask, for `found` that is zero but at the centres."""
+        return self.box.content(self.box.spectrum(found) * self.high_pass) * self.mask

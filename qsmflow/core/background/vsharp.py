@@ -100,7 +100,7 @@ def vsharp(
     box = Box.around(mask, [math.ceil(radii[0] / float(d)) for d in voxel_size])
     within = box.cut(mask)
     spheres = _Spheres(radii, box.cut(inside), box, voxel_size)
-    content = torch.where(within, box.cut(field), torch.zeros_like(inside[:1, :1, :1]))
+    content = torch.where(within, box.cut(field), 0.0)
     if deconvolution == "fit":
         local = _fit(content, within, spheres, b0_dir, iterations, progress)
     else:
@@ -148,7 +148,7 @@ def _divide(field: torch.Tensor, spheres: _Spheres, threshold: float) -> torch.T
         high_pass = spheres.high_pass(radius)
         difference += box.content(spectrum * high_pass) * spheres.shell(index)
     high_pass = spheres.high_pass(spheres.radii[0])
-    inverse = torch.where(high_pass.abs() > threshold, 1.0 / high_pass, torch.zeros_like(high_pass))
+    inverse = torch.where(high_pass.abs() > threshold, 1.0 / high_pass, 0.0)
     return box.content(box.spectrum(difference) * inverse) * (spheres.inside >= spheres.radii[-1])
 
 

@@ -12,6 +12,9 @@ from ..dipole import dipole_kernel, forward_field
 from ..mask.morphology import distance_to
 from ..solve import Progress, conjugate_gradients
 
+#: Root mean square of the dipole kernels over the orientations below which they tell little of a direction of k-space.
+_FLOOR = 0.1
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -35,7 +38,7 @@ def condition(b0_dirs: Sequence[Sequence[float]], samples: int = 20000) -> Condi
     b = torch.as_tensor(b0_dirs, dtype=torch.float64)
     b = b / b.norm(dim=1, keepdim=True)
     strength = (1.0 / 3.0 - (points @ b.T) ** 2).square().mean(1).sqrt()
-    return Condition(float(strength.min()), float((strength < 0.1).double().mean()))
+    return Condition(float(strength.min()), float((strength < _FLOOR).double().mean()))
 
 
 def cosmos_kspace(
@@ -44,10 +47,12 @@ def cosmos_kspace(
     voxel_size: Sequence[float],
     b0_dirs: Sequence[Sequence[float]],
     *,
-    floor: float = 0.1,
     orientation_weights: Sequence[float] | None = None,
 ) -> torch.Tensor:
     """COSMOS in closed form: ``chi(k) = sum_i w_i^2 D_i F_i / sum_i w_i^2 D_i^2``.
+
+    Where the root mean square of ``w_i D_i`` is below a tenth it is held there, so that a poor set of orientations does
+    not amplify noise without bound.
 
     Parameters
     ----------
@@ -59,9 +64,6 @@ def cosmos_kspace(
         mm.
     b0_dirs
         Direction of B0 of each orientation in the voxel axes of the reference.
-    floor
-        Where the root mean square of ``w_i D_i`` is below this, it is held there, so that a poor set of orientations
-        does not amplify noise without bound.
     orientation_weights
         w, inverse to the noise of each orientation, up to a factor. None: all equal.
 
@@ -92,7 +94,7 @@ def cosmos_kspace(
         numerator = term if numerator is None else numerator.add_(term)
         power = power + factor * kernel.square()
     assert numerator is not None
-    chi = box.content(numerator / power.clamp_min(len(fields) * floor**2))
+    chi = box.content(numerator / power.clamp_min(len(fields) * _FLOOR**2))
     return box.put(chi * inside, mask.shape)
 
 
