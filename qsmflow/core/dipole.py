@@ -72,8 +72,9 @@ def _odd(k: torch.Tensor, spacing: float) -> torch.Tensor:
     """Frequencies of one axis, as they enter the terms that are odd in them: brought to zero towards Nyquist's.
 
     There +k and -k are one sample, and what is odd in k would jump from one sign to the other: voxels of alternating
-    sign along the axis, which fade only as 1/r. With ``1 - (k / k_N)^4`` the field of a voxelised sphere in oblique B0 is
-    as near to the formula as in straight B0, 20 to 60 times nearer than with the jump; powers from 3 to 5 serve alike.
+    sign along the axis, which fade only as 1/r. With ``1 - (k / k_N)^4`` the field of a voxelised sphere in oblique B0
+    is as near to the formula as in straight B0, 20 to 60 times nearer than with the jump; powers from 3 to 5 serve
+    alike.
     """
     return k * (1.0 - (2.0 * spacing * k) ** 4)
 
