@@ -130,6 +130,9 @@ def to_toml(settings: Settings) -> str:
         value = getattr(settings, item.name)
         if isinstance(value, Settings):
             tables.append(f"\n[{item.name}]\n{to_toml(value)}")
+        elif isinstance(value, dict):
+            entries = "".join(f"{key} = {_toml_value(one)}\n" for key, one in value.items())
+            tables.append(f"\n[{item.name}]\n{entries}")
         else:
             lines.append(f"{item.name} = {_toml_value(value)}\n")
     return "".join(lines) + "".join(tables)

@@ -1,0 +1,153 @@
+"""What a training run is made of: a TOML file, and the settings it fills in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qsmflow.nets.card import Card, CardError
+from qsmflow.nets.channels import Channel
+from qsmflow.settings import ConfigError, Settings, from_table, read_table, setting
+
+from .losses import LOSSES
+
+#: The recipes of the package, by the name under which ``qsmflow train`` takes them.
+FOLDER = Path(__file__).parents[1] / "data" / "recipes"
+
+
+@dataclass(frozen=True)
+class Data(Settings):
+    """What the network sees."""
+
+    kind: str = setting(
+        "heads",
+        "heads: domain-randomised procedural heads; cosmos: labels of a `qsmflow run` output; spheres: analytic "
+        "spheres and cylinders (SI-QSM); cubes: cubes and spheres (DeepQSM)",
+        choices=("heads", "cosmos", "spheres", "cubes"),
+    )
+    folder: str = setting("", "cosmos: the output of `qsmflow run`")
+    patch: int = setting(64, "voxels of a patch along each axis", low=8)
+    overlap: float = setting(
+        0.0,
+        "cosmos: patches on a grid that overlap by this share, each once an epoch; 0: at random places",
+        low=0,
+        high=0.95,
+    )
+    rotation: float = setting(
+        0.0,
+        "cosmos: every second volume is turned by up to this, degrees, with the field of the turned label",
+        low=0,
+        high=90,
+    )
+    anatomies: int = setting(32, "heads: how many different ones; 0: one for every volume", low=0)
+    window: int = setting(4, "heads: volumes from which the patches of a batch come", low=1)
+    renew: int = setting(8, "heads: batches after which the oldest of them is replaced", low=1)
+    largest: float = setting(1.4, "ppm: strongest lesion, or strongest shape, either way", low=1e-6)
+    scale: float = setting(1.0, "field and susceptibility are multiplied by up to this (QSMnet+)", low=1)
+    invert: bool = setting(False, "and change their sign in half of the patches (QSMnet+)")
+    flips: bool = setting(True, "patches are mirrored along random axes")
+    noise: tuple[float, ...] = setting((), "ppm: Gaussian noise that is added, one of these for each patch")
+
+
+@dataclass(frozen=True)
+class Fit(Settings):
+    """How the network is fitted."""
+
+    steps: int = setting(10_000, "batches", low=1)
+    batch: int = setting(12, "patches of a batch", low=1)
+    optimizer: str = setting("adam", "how weights follow the gradient", choices=("adam", "adamw", "rmsprop"))
+    learning_rate: float = setting(1e-3, "at its largest", low=0)
+    schedule: str = setting(
+        "cosine",
+        "cosine: to zero at the last step; step: times `decay` every `decay_steps`; constant",
+        choices=("cosine", "step", "constant"),
+    )
+    warmup: int = setting(0, "steps in which the learning rate rises from zero", low=0)
+    decay: float = setting(0.5, "factor of the schedule `step`", low=0, high=1)
+    decay_steps: int = setting(1000, "steps between two of them", low=1)
+    weight_decay: float = setting(0.0, "of adamw", low=0)
+    clip: float = setting(1.0, "largest norm of the gradient; 0: any", low=0)
+    ema: float = setting(
+        0.999, "decay of the moving average of the weights, which is what is exported; 0: none", low=0, high=0.99999
+    )
+    precision: str = setting("float32", "of the network", choices=("float32", "bfloat16"))
+    seed: int = setting(0, "of weights and data", low=0)
+    checkpoint_minutes: float = setting(5.0, "between two checkpoints", low=0)
+    validate_steps: int = setting(1000, "steps between two looks at held-out volumes", low=1)
+    validation_volumes: int = setting(2, "how many of them", low=1)
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """A training run."""
+
+    name: str = setting("network", "of the weights")
+    network: str = setting("QSMnet", "definition of the network")
+    frame: str = setting(
+        "fixed", "fixed: voxels of 1 mm, B0 along the third axis; native: any", choices=("fixed", "native")
+    )
+    inputs: tuple[str, ...] = setting(("field",), "channels that the network sees")
+    output: str = setting(
+        "chi", "what it gives: susceptibility, or the field without its noise", choices=("chi", "field")
+    )
+    field_sd: float = setting(0.02, "ppm: fields are divided by it", low=1e-9)
+    chi_sd: float = setting(0.05, "ppm: susceptibilities are divided by it", low=1e-9)
+    limits: str = setting("", "what the weights are not for; goes on their card")
+    parameters: dict[str, Any] = field(default_factory=dict)
+    loss: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})
+    data: Data = field(default_factory=Data)
+    fit: Fit = field(default_factory=Fit)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = [name for name in self.loss if name not in LOSSES]
+        if unknown or not self.loss:
+            raise ConfigError(f"loss: {', '.join(unknown) or 'none given'}; there are {', '.join(LOSSES)}")
+        if self.data.kind == "cosmos" and not self.data.folder:
+            raise ConfigError("data.folder: missing; give the output of a `qsmflow run` on several orientations")
+        try:
+            self.card().build()
+        except CardError as error:
+            raise ConfigError(str(error)) from error
+
+    def card(self, **training: Any) -> Card:
+        """The card of the weights to come."""
+        sd = {"field": self.field_sd, "noise": self.field_sd, "mask": 1.0, "magnitude": 1.0}
+        inputs = tuple(Channel(name, _unit(name), sd=sd.get(name, self.chi_sd)) for name in self.inputs)
+        output = Channel(self.output, "ppm", sd=self.chi_sd if self.output == "chi" else self.field_sd)
+        return Card(
+            name=self.name,
+            network=self.network,
+            parameters=self.parameters,
+            inputs=inputs,
+            output=output,
+            largest=self.data.largest * self.data.scale,
+            frame=self.frame,
+            training=training,
+            limits=self.limits,
+        )
+
+
+def _unit(channel: str) -> str:
+    return "1" if channel in ("mask", "magnitude") else "ppm"
+
+
+def read_recipe(source: Path | str) -> Recipe:
+    """A recipe from a TOML file, or of the package by its name.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or a setting of it cannot be used; file, setting and mend in one line.
+    """
+    path = Path(source)
+    if path.suffix != ".toml":
+        known = sorted(one.stem for one in FOLDER.glob("*.toml"))
+        if str(source) not in known:
+            raise ConfigError(f"{source}: no such recipe; give a .toml file or one of {', '.join(known)}")
+        path = FOLDER / f"{source}.toml"
+    try:
+        return from_table(Recipe, read_table(path))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
