@@ -24,12 +24,15 @@ class Ladder(nn.Module, ABC):
     halo
         Voxels of its own grid by which a slab must be longer at each end, at any level, so that the steps of that
         level are exact in its middle: (for `skip` and `descend`, for `ascend` and `finish`); even.
+    head
+        The last layers, with which `finish` begins.
     """
 
     dims: int
     levels: int
     inputs: int
     halo: tuple[int, int]
+    head: nn.Module
 
     @property
     def multiple(self) -> int:

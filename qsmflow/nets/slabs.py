@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 
 import torch
 
@@ -154,7 +154,9 @@ def _level(network: Ladder, level: int, x: torch.Tensor, rows: tuple[int, ...], 
 
 
 def _slabs(length: int, rows: int, halo: int) -> Iterator[tuple[int, int, int, int]]:
-    """Start and stop of every slab, and those with its halo."""
+    """Start and stop of slabs of one even length, at most `rows`, and those with the halo."""
+    count = ceil(length / rows)
+    rows = 2 * ceil(length / count / 2)
     for start in range(0, length, rows):
         stop = min(length, start + rows)
         yield start, stop, max(0, start - halo), min(length, stop + halo)

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from qsmflow.nets import SIQSM, DeepQSM, Denoiser, QSMnet, UNet
-from qsmflow.nets.fold import folded
 from qsmflow.nets.levels import Ladder
+from qsmflow.nets.ready import ready
 from qsmflow.nets.slabs import Plan, plan, run
 
 
@@ -43,7 +43,7 @@ def test_slabs_give_what_the_whole_gives(network: Ladder) -> None:
     x = torch.randn(network.inputs, 96, 16, 16)
     with torch.inference_mode():
         wanted = network(x[None].double())[0]
-    network = folded(network).float()
+    network = ready(network)
     assert not any(isinstance(layer, nn.BatchNorm3d) for layer in network.modules()) or isinstance(network, SIQSM)
     for rows in ((), (8,), (10, 8), (32, 8)):
         found = run(network, x, Plan(rows, 0))
@@ -56,7 +56,7 @@ def test_slices_are_computed_so_many_at_once() -> None:
     with torch.inference_mode():
         wanted = torch.stack([network(x[None, ..., z])[0] for z in range(7)], -1)
     for at_once in (3, 7):
-        torch.testing.assert_close(run(folded(network), x, Plan((at_once,), 0)), wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(run(ready(network), x, Plan((at_once,), 0)), wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_a_plan_takes_no_more_than_it_is_given() -> None:
@@ -79,11 +79,11 @@ SCRIPT = """
 import pathlib, torch
 torch.set_num_threads(1)
 from qsmflow.nets import {name}
-from qsmflow.nets.fold import folded
+from qsmflow.nets.ready import ready
 from qsmflow.nets.slabs import plan, run
 def peak():
     return 1024 * int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-network = folded({name}({options}))
+network = ready({name}({options}))
 x = torch.zeros(network.inputs, *{shape})
 how = plan(network, tuple(x.shape[1:]), memory={share} * plan(network, tuple(x.shape[1:])).bytes)
 run(network, torch.zeros(network.inputs, 16, 16, 16), plan(network, (16, 16, 16)))
@@ -111,4 +111,4 @@ def test_memory_is_what_the_plan_says(name: str, options: str, share: float) -> 
 
 
 def test_deepqsm_runs_as_it_is() -> None:
-    assert run(folded(DeepQSM(width=2)), torch.zeros(1, 16, 16, 16), Plan((), 0)).shape == (1, 16, 16, 16)
+    assert run(ready(DeepQSM(width=2)), torch.zeros(1, 16, 16, 16), Plan((), 0)).shape == (1, 16, 16, 16)
