@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 
@@ -36,24 +36,29 @@ def noise_of_residuals(residuals: Iterable[torch.Tensor], freedom: int, mask: to
 
 
 def noise_of_image(real: torch.Tensor, imag: torch.Tensor, mask: torch.Tensor) -> float:
+    """Of a complex image: `noise_of_parts` of its real and imaginary part."""
+    return noise_of_parts([real, imag], mask)
+
+
+def noise_of_parts(parts: Sequence[torch.Tensor], mask: torch.Tensor) -> float:
     """From the mixed difference along all three axes, in which an image leaves little and white noise stays.
 
     Noise that was smoothed, or an image interpolated to a finer grid, comes out too small.
 
     Parameters
     ----------
-    real, imag
-        The image, (X, Y, Z); an axis of one voxel is left out.
+    parts
+        Real volumes of the same noise, (X, Y, Z); an axis of one voxel is left out.
     mask
         bool, (X, Y, Z).
 
     Returns
     -------
     float
-        Units of the image; 0 where no neighbours lie in the mask.
+        Units of the volumes; 0 where no neighbours lie in the mask.
     """
     axes = [axis for axis in range(3) if mask.shape[axis] > 1]
-    parts, inside = [real, imag], mask
+    inside = mask
     for axis in axes:
         parts = [part.diff(dim=axis) for part in parts]
         inside = inside.narrow(axis, 1, inside.shape[axis] - 1) & inside.narrow(axis, 0, inside.shape[axis] - 1)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .sizes import refuse_size
+from .levels import Ladder
 
 _SLOPE = 0.3
 
@@ -63,7 +63,7 @@ class Composed(nn.Module):
         return self.norm(torch.cat([self.near(x), self.far(x)], 1))
 
 
-class SIQSM(nn.Module):
+class SIQSM(Ladder):
     """SI-QSM, 23,354,275 parameters at the width of the paper.
 
     Layer by layer, with blocks `Residual` and `Composed` of the named widths:
@@ -87,15 +87,19 @@ class SIQSM(nn.Module):
     Larrain, SI-QSM, thesis, 2022.
     """
 
-    dims = 3
-    multiple = 16
+    dims, levels, inputs = 3, 4, 2
+    # down: two blocks, a dilated and a strided convolution whose zeros are at the end, a block at half the size;
+    # up: the transposed convolution, a block, and the two convolutions of the head
+    halo = (8, 6)
 
     def __init__(self, *, width: int = 32):
         super().__init__()
+        self.width = width
         self.field = nn.Sequential(first := Residual(1, width), Residual(first.outputs, width))
         self.mask = nn.Sequential(Residual(1, width), Residual(first.outputs, width))
         skips = [channels := first.outputs + width // 2]
         channels *= 2
+        self._carried = [self.inputs]
         self.down = nn.ModuleList()
         for factor in (2, 4, 8):
             composed = Composed(channels, factor * width)
@@ -103,13 +107,17 @@ class SIQSM(nn.Module):
             self.down.append(nn.Sequential(composed, residual))
             channels = residual.outputs
             skips.append(channels)
+            self._carried.append(channels)
         self.bottom = Composed(channels, 16 * width)
         channels = self.bottom.outputs
+        self._carried.append(channels)
+        self._made = [channels]
         self.grow, self.up = nn.ModuleList(), nn.ModuleList()
         for factor in (8, 4, 2, 1):
             self.grow.append(nn.ConvTranspose3d(channels, factor * width, 3, stride=2, padding=1, output_padding=1))
             self.up.append(residual := Residual(skips.pop() + factor * width, factor * width))
             channels = residual.outputs
+            self._made.insert(0, channels)
         half, quarter = width // 2, width // 4
         self.head = nn.Sequential(
             nn.Conv3d(channels, half, 3, padding=1),
@@ -122,20 +130,40 @@ class SIQSM(nn.Module):
             nn.Conv3d(quarter, 1, 1),
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, 2, X, Y, Z), field and mask, to (N, 1, X, Y, Z)."""
-        refuse_size(x, self.multiple, self.dims)
-        field = self.field(x[:, :1])
-        skips = [field]
-        x = torch.cat([field, self.mask(x[:, 1:])], 1)
-        for level in self.down:
-            x = level(x)
-            skips.append(x)
-        x = self.bottom(x)
-        for grow, level in zip(self.grow, self.up, strict=True):
-            x = level(torch.cat([skips.pop(), grow(x)], 1))
-        out: torch.Tensor = self.head(x)
-        return out
+    def carried(self, level: int) -> int:
+        """Channels of what comes to `level` from above."""
+        return self._carried[level]
+
+    def made(self, level: int) -> int:
+        """Channels of what comes up from `level`."""
+        return self._made[level]
+
+    def busy(self, level: int) -> int:
+        """Channels held at once: [skip, up] joined, and the block that follows."""
+        return 14 * self.width * 2**level
+
+    def skip(self, level: int, x: torch.Tensor) -> torch.Tensor:
+        """The field's branch at the top, and the features themselves below."""
+        return x if level else self.field(x[:, :1])
+
+    def descend(self, level: int, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """A composed block, and but for the last a residual one."""
+        if level == self.levels - 1:
+            return self.bottom(x)
+        return self.down[level](x if level else torch.cat([skip, self.mask(x[:, 1:])], 1))
+
+    def middle(self, x: torch.Tensor) -> torch.Tensor:
+        """Nothing: the last composed block is the bottom."""
+        return x
+
+    def ascend(self, level: int, skip: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Transposed convolution, and a residual block of [skip, up]."""
+        step = self.levels - 1 - level
+        return self.up[step](torch.cat([skip, self.grow[step](x)], 1))
+
+    def finish(self, x: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+        """The head."""
+        return self.head(x)
 
 
 def _leaky() -> nn.LeakyReLU:

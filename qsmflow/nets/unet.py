@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from .sizes import refuse_size
+from .levels import Ladder
 
 _CONV: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
 _UP: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -19,7 +19,7 @@ _ACTIVATION: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class UNet(nn.Module):
+class UNet(Ladder):
     """A U-Net in two or three dimensions.
 
     Layer by layer, with width w and kernel k:
@@ -82,6 +82,8 @@ class UNet(nn.Module):
         if residual and outputs != 1:
             raise ValueError(f"a residual network has one output, got {outputs}")
         self.dims, self.levels, self.kernel, self.residual = dims, levels, kernel, residual
+        self.inputs, self.width = inputs, width
+        self.halo = (2 * (kernel // 2),) * 2
         widths = [width * 2**level for level in range(levels + 1)]
 
         def pair(first: int, last: int) -> nn.Sequential:
@@ -104,11 +106,6 @@ class UNet(nn.Module):
         self.head = _CONV[dims](width, outputs, 1)
 
     @property
-    def multiple(self) -> int:
-        """Every spatial size of the input must be a multiple of this."""
-        return 2**self.levels
-
-    @property
     def reach(self) -> int:
         """Voxels beyond which the input of one voxel does not change the output, along an axis."""
         pairs = sum(2**level for level in range(self.levels))
@@ -116,18 +113,37 @@ class UNet(nn.Module):
         # a pooled or grown voxel lies up to 2**levels - 1 fine voxels from where it came
         return 2 * (self.kernel // 2) * (2 * pairs + 2**self.levels) + 2**self.levels - 1
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, `inputs`, X, Y[, Z]) to (N, `outputs`, X, Y[, Z])."""
-        refuse_size(x, self.multiple, self.dims)
-        first = x[:, :1]
-        skips = []
-        for level in self.down:
-            x = level(x)
-            skips.append(x)
-            x = self.pool(x)
-        x = self.bottom(x)
-        for grow, level in zip(self.grow, self.up, strict=True):
-            x = level(torch.cat([skips.pop(), grow(x)], 1))
+    def carried(self, level: int) -> int:
+        """Channels of what comes to `level` from above."""
+        return self.width * 2 ** (level - 1) if level else self.inputs
+
+    def made(self, level: int) -> int:
+        """Channels of what comes up from `level`."""
+        return self.width * 2**level
+
+    def busy(self, level: int) -> int:
+        """Channels held at once: [skip, up] joined, its halves, two convolutions, and what is cut off."""
+        return 7 * self.width * 2**level
+
+    def skip(self, level: int, x: torch.Tensor) -> torch.Tensor:
+        """Two convolutions."""
+        return self.down[level](x)
+
+    def descend(self, level: int, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Maximum pooling."""
+        return self.pool(skip)
+
+    def middle(self, x: torch.Tensor) -> torch.Tensor:
+        """Two convolutions."""
+        return self.bottom(x)
+
+    def ascend(self, level: int, skip: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Transposed convolution, and two convolutions of [skip, up]."""
+        step = self.levels - 1 - level
+        return self.up[step](torch.cat([skip, self.grow[step](x)], 1))
+
+    def finish(self, x: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+        """Convolution of kernel 1; of a residual network added to its input."""
         x = self.head(x)
         return x + first if self.residual else x
 

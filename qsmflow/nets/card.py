@@ -1,0 +1,161 @@
+"""The card beside every weight file: what the network is, what it may be given, how it came about."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qsmflow.errors import InputError
+
+from .channels import CHANNELS, Channel
+from .levels import Ladder
+from .siqsm import SIQSM
+from .unet import DeepQSM, Denoiser, QSMnet, UNet
+
+#: Definitions that a card can name.
+NETWORKS: dict[str, type[Ladder]] = {network.__name__: network for network in (QSMnet, DeepQSM, SIQSM, Denoiser, UNet)}
+FRAMES = ("fixed", "native")
+OUTPUTS = ("chi", "field")
+
+
+class CardError(InputError):
+    """A card or weight file that cannot be used; the message names file and field in one line."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of trained weights.
+
+    Attributes
+    ----------
+    name
+        By which they are known.
+    network, parameters
+        A key of `NETWORKS`, and the arguments of its constructor.
+    inputs, output
+        Channels; the output is ``chi`` or ``field``, ppm.
+    largest
+        ppm: the largest absolute field in the mask that it was trained for.
+    frame
+        ``fixed``: data are turned until B0 is along z and resampled to `voxel_size`; ``native``: it takes data on
+        their own grid, whatever voxel and direction of B0, because its inputs tell it of them.
+    voxel_size
+        mm, of a fixed frame.
+    training
+        Data, steps, hardware, hours, commit, command, seeds.
+    scores, limits, licence
+        What it reached, what it is not for, and on what terms it may be used.
+    sha256
+        Of the weight file.
+    """
+
+    name: str
+    network: str
+    parameters: Mapping[str, Any]
+    inputs: tuple[Channel, ...]
+    output: Channel
+    largest: float
+    frame: str = "fixed"
+    voxel_size: tuple[float, ...] = (1.0, 1.0, 1.0)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    limits: str = ""
+    licence: str = "Apache-2.0"
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        _one_of("network", self.network, NETWORKS)
+        _one_of("frame", self.frame, FRAMES)
+        _one_of("output.name", self.output.name, OUTPUTS)
+        for channel in self.inputs:
+            _one_of("inputs.name", channel.name, CHANNELS)
+        for channel in (*self.inputs, self.output):
+            if not channel.sd > 0:
+                raise CardError(f"sd: that of {channel.name} is {channel.sd}; it must be above 0")
+        if not self.largest > 0:
+            raise CardError(f"largest: {self.largest} ppm; it must be above 0")
+        if len(self.voxel_size) != 3 or min(self.voxel_size) <= 0:
+            raise CardError(f"voxel_size: {self.voxel_size}; give three lengths, mm")
+        known = inspect.signature(NETWORKS[self.network]).parameters
+        for name in self.parameters:
+            _one_of("parameters", name, known)
+
+    def build(self) -> Ladder:
+        """The network, with weights that no one trained.
+
+        Raises
+        ------
+        CardError
+            Its parameters cannot be, or it does not take as many channels as the card has.
+        """
+        try:
+            network = NETWORKS[self.network](**self.parameters)
+        except (TypeError, ValueError) as error:
+            raise CardError(f"parameters: {error}") from error
+        if network.inputs != len(self.inputs):
+            raise CardError(f"inputs: {len(self.inputs)} channels, but the network takes {network.inputs}")
+        return network
+
+    def write(self, path: Path) -> None:
+        """Write JSON; `read` gives the same card."""
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> Card:
+    """A card from its JSON file.
+
+    Raises
+    ------
+    CardError
+        The file cannot be read, or one of its fields is unknown, missing or of another kind.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CardError(f"{path}: no such file; a weight file needs its card beside it") from error
+    except (OSError, ValueError) as error:
+        raise CardError(f"{path}: not a readable JSON file ({error})") from error
+    try:
+        return _made(Card, table, "")
+    except CardError as error:
+        raise CardError(f"{path}: {error}") from error
+
+
+def _made(kind: Any, table: Any, where: str) -> Any:
+    """A `Card` or `Channel` of a JSON object."""
+    if not isinstance(table, dict):
+        raise CardError(f"{where or 'card'}: expected an object, got {table!r}")
+    fields = {item.name: item for item in dataclasses.fields(kind)}
+    for name in table:
+        _one_of(f"{where}field", name, fields)
+    values = {}
+    for name, item in fields.items():
+        if name not in table:
+            if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+                raise CardError(f"{where}{name}: missing")
+            continue
+        values[name] = _value(str(item.type), table[name], f"{where}{name}")
+    return kind(**values)
+
+
+def _value(kind: str, value: Any, where: str) -> Any:
+    """A JSON value as what the field holds."""
+    if kind == "Channel":
+        return _made(Channel, value, f"{where}.")
+    if kind.startswith("tuple") and isinstance(value, list):
+        inner = "Channel" if "Channel" in kind else "float"
+        return tuple(_value(inner, one, where) for one in value)
+    plain: Any = {"str": str, "float": (int, float)}.get(kind, dict)
+    if not isinstance(value, plain) or isinstance(value, bool) or kind.startswith("tuple"):
+        raise CardError(f"{where}: {value!r} is not what this field holds")
+    return float(value) if kind == "float" else value
+
+
+def _one_of(where: str, name: str, known: Any) -> None:
+    if name not in known:
+        raise CardError(f"{where}: {name!r} is not one of {', '.join(known)}")

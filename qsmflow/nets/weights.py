@@ -1,0 +1,138 @@
+"""Trained networks: a safetensors file and its card, in the package or of the user."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from .card import Card, CardError, read
+from .levels import Ladder
+
+#: Where the weights of the package are.
+FOLDER = Path(__file__).parents[1] / "data" / "weights"
+SUFFIX = ".safetensors"
+
+
+def names() -> list[str]:
+    """Names of the weights in the package."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in FOLDER.glob(f"*{SUFFIX}"))
+
+
+def find(weights: str | Path) -> Path:
+    """The weight file of a name in the package, or of a path.
+
+    Raises
+    ------
+    CardError
+        There is neither such a name nor such a file.
+    """
+    path = Path(weights)
+    if path.suffix == SUFFIX:
+        if not path.is_file():
+            raise CardError(f"{path}: no such file; give the path of a {SUFFIX} file with its card beside it")
+        return path.absolute()
+    if str(weights) not in names():
+        known = ", ".join(names()) or "none"
+        raise CardError(
+            f"weights {weights}: not in this package (there: {known}); give the path of a {SUFFIX} file "
+            "with its card beside it"
+        )
+    return FOLDER / f"{weights}{SUFFIX}"
+
+
+def card_path(weights: Path) -> Path:
+    """The card beside a weight file."""
+    return weights.with_suffix(".json")
+
+
+def save(network: Ladder, card: Card, path: Path, *, half: bool = True) -> Card:
+    """Write weights and card.
+
+    Parameters
+    ----------
+    network
+        What `card` describes.
+    card
+        Its ``sha256`` is set here.
+    path
+        Of the weight file, ``.safetensors``; the card goes beside it, as ``.json``.
+    half
+        Weights of convolutions as float16: half the file. Biases and normalisations, whose range is wide, stay
+        float32.
+
+    Returns
+    -------
+    Card
+        As written.
+
+    Raises
+    ------
+    CardError
+        The name has another ending, the network is not what the card says, or a weight is not finite in that form.
+    """
+    if path.suffix != SUFFIX:
+        raise CardError(f"{path}: the name of a weight file ends in {SUFFIX}")
+    tensors = {}
+    for name, value in network.state_dict().items():
+        value = value.detach().cpu().contiguous()
+        tensors[name] = value.half() if half and value.ndim > 1 else value
+        if not bool(torch.isfinite(tensors[name]).all()):
+            raise CardError(f"{path}: {name} holds numbers that are not finite{' as float16' if half else ''}")
+    _fill(card.build(), tensors, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+    written = dataclasses.replace(card, sha256=digest(path))
+    written.write(card_path(path))
+    return written
+
+
+def load(weights: str | Path) -> tuple[Ladder, Card]:
+    """A network, in evaluation mode and float32 on the CPU, and its card.
+
+    Parameters
+    ----------
+    weights
+        A name in the package, or the path of a ``.safetensors`` file with its card beside it.
+
+    Raises
+    ------
+    CardError
+        There is no such file, its card cannot be used, or the two do not belong together.
+    """
+    path = find(weights)
+    card = verify(path)
+    network = card.build()
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise CardError(f"{path}: not a readable safetensors file ({error})") from error
+    _fill(network, tensors, path)
+    return network.eval().requires_grad_(False), card
+
+
+def verify(path: Path) -> Card:
+    """The card of a weight file, if its sha256 is that of the file; else `CardError`."""
+    card = read(card_path(path))
+    if card.sha256 != digest(path):
+        raise CardError(f"{path}: its sha256 is not that of {card_path(path).name}; copy both again")
+    return card
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fill(network: Ladder, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    own = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    given = {name: tuple(value.shape) for name, value in tensors.items()}
+    for name in sorted(own.keys() | given.keys()):
+        if own.get(name) != given.get(name):
+            raise CardError(f"{path}: {name} is {given.get(name)}, but {own.get(name)} in the network of the card")
+    network.load_state_dict(tensors)
