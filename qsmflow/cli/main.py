@@ -12,7 +12,7 @@ import qsmflow
 from qsmflow.errors import QsmflowError, UsageError
 
 #: Modules of `qsmflow.cli`, one a verb; each has ``add_parser(subparsers)``, which names its ``run(args) -> int``.
-VERBS = ("run", "validate", "stage", "simulate", "score")
+VERBS = ("run", "validate", "stage", "simulate", "score", "train")
 
 
 class _Parser(argparse.ArgumentParser):

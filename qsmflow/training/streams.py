@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,8 +54,11 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
-        moved = (volume.to(device) for volume in (self.inputs, self.truth, self.mask, self.field))
-        return Batch(*moved, self.voxel_sizes, self.b0_dirs)
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in _VOLUMES}
+        return dataclasses.replace(self, **moved)
+
+
+_VOLUMES = ("inputs", "truth", "mask", "field")
 
 
 @dataclass(frozen=True)
@@ -119,13 +124,15 @@ class Cutter:
 
 
 def _joined(parts: Sequence[Batch]) -> Batch:
-    volumes = (torch.cat([getattr(part, name) for part in parts]) for name in ("inputs", "truth", "mask", "field"))
-    sizes = tuple(part.voxel_sizes[0] for part in parts)
-    return Batch(*volumes, sizes, tuple(part.b0_dirs[0] for part in parts))
+    return Batch(
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in _VOLUMES},
+        voxel_sizes=tuple(part.voxel_sizes[0] for part in parts),
+        b0_dirs=tuple(part.b0_dirs[0] for part in parts),
+    )
 
 
-class Shapes:
-    """Every patch is a scene of its own: spheres and cylinders, or cubes and spheres.
+class Stream(ABC):
+    """Scenes and batches by number.
 
     Parameters
     ----------
@@ -136,135 +143,133 @@ class Shapes:
     """
 
     def __init__(self, recipe: Recipe, device: torch.device, part: str):
-        self._cutter, self._device, self._part = Cutter(recipe), device, part
+        self.recipe, self.device, self.part = recipe, device, part
+        self.cutter = Cutter(recipe)
+
+    @abstractmethod
+    def scene(self, number: int) -> Scene:
+        """The scene of a number."""
+
+    @abstractmethod
+    def batch(self, number: int) -> Batch:
+        """The batch of a number: the same whatever was asked before."""
+
+    def sight(self, number: int) -> Sight:
+        """The scene of a number as the network sees it."""
+        return self.cutter.see(self.scene(number), self.draws("sight", number))
+
+    def draws(self, *key: int | str) -> Draws:
+        """Random numbers of a purpose."""
+        return Draws(seeded(self.part, self.recipe.fit.seed, *key))
+
+
+class Shapes(Stream):
+    """Every patch is a scene of its own: spheres and cylinders, or cubes and spheres."""
 
     def scene(self, number: int) -> Scene:
-        """The scene of a number, as large as a patch."""
-        data = self._cutter.recipe.data
+        """As large as a patch."""
+        data = self.recipe.data
         make = spheres_and_cylinders if data.kind == "spheres" else cubes_and_spheres
-        generator = seeded(self._part, self._cutter.recipe.fit.seed, number)
-        return make(generator, data.patch, largest=data.largest, device=self._device)
+        generator = self.draws("scene", number).generator
+        return make(generator, data.patch, largest=data.largest, device=self.device)
 
     def batch(self, number: int) -> Batch:
         """Of fresh scenes."""
-        recipe, parts = self._cutter.recipe, []
-        for place in range(recipe.fit.batch):
-            index = number * recipe.fit.batch + place
-            draw = Draws(seeded("patch", self._part, recipe.fit.seed, index))
-            parts.append(self._cutter.cut(self._cutter.see(self.scene(index), draw), (0, 0, 0), draw))
-        return _joined(parts)
+        size = self.recipe.fit.batch
+        numbers = range(number * size, (number + 1) * size)
+        return _joined([self.cutter.cut(self.sight(n), (0, 0, 0), self.draws("patch", n)) for n in numbers])
 
 
-class Heads:
+class Heads(Stream):
     """Patches of a window of domain-randomised heads, of which one is replaced every few batches.
 
     Parameters
     ----------
-    recipe, device, part
-        As of `Shapes`.
     folder
         Where anatomies are kept, since to make one takes as long as many patches.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device, part: str, folder: Path):
-        self._cutter, self._device, self._part, self._folder = Cutter(recipe), device, part, folder
-        self._see = lru_cache(maxsize=recipe.data.window)(self._seen)
+        super().__init__(recipe, device, part)
+        self._folder = folder
+        self._window = lru_cache(maxsize=recipe.data.window)(self.sight)
 
     def scene(self, number: int) -> Scene:
-        """The scene of a number."""
-        recipe = self._cutter.recipe
-        generator = seeded(self._part, recipe.fit.seed, number)
-        anatomies = recipe.data.anatomies
-        which = Draws(generator).integer(anatomies) if anatomies else number
-        return draw_scene(self._anatomy(which), generator, largest=recipe.data.largest)
+        """One of the anatomies with susceptibilities of its own."""
+        draw, anatomies = self.draws("scene", number), self.recipe.data.anatomies
+        which = draw.integer(anatomies) if anatomies else number
+        return draw_scene(self._anatomy(which), draw.generator, largest=self.recipe.data.largest)
 
     def batch(self, number: int) -> Batch:
         """Patches at random places of the heads in the window."""
-        recipe, parts = self._cutter.recipe, []
-        oldest = number // recipe.data.renew
-        for place in range(recipe.fit.batch):
-            draw = Draws(seeded("patch", self._part, recipe.fit.seed, number, place))
-            parts.append(self._cutter.cut(self._see(oldest + draw.integer(recipe.data.window)), None, draw))
+        oldest, parts = number // self.recipe.data.renew, []
+        for place in range(self.recipe.fit.batch):
+            draw = self.draws("patch", number, place)
+            parts.append(self.cutter.cut(self._window(oldest + draw.integer(self.recipe.data.window)), None, draw))
         return _joined(parts)
 
-    def _seen(self, number: int) -> Sight:
-        draw = Draws(seeded("sight", self._part, self._cutter.recipe.fit.seed, number))
-        return self._cutter.see(self.scene(number), draw)
-
     def _anatomy(self, number: int) -> Anatomy:
-        recipe = self._cutter.recipe
-        path = self._folder / f"{self._part}-{recipe.frame}-{recipe.fit.seed}-{number:04d}.pt"
+        straight, seed = self.recipe.frame == "fixed", self.recipe.fit.seed
+        path = self._folder / f"{self.part}-{self.recipe.frame}-{seed}-{number:04d}.pt"
         if path.is_file():
-            return load_anatomy(path, self._device)
-        generator = seeded("anatomy", self._part, recipe.fit.seed, number)
-        anatomy = draw_anatomy(generator, straight=recipe.frame == "fixed", device=self._device)
-        if recipe.data.anatomies:
+            return load_anatomy(path, self.device)
+        anatomy = draw_anatomy(self.draws("anatomy", number).generator, straight=straight, device=self.device)
+        if self.recipe.data.anatomies:
             save_anatomy(anatomy, path)
         return anatomy
 
 
-class Cosmos:
-    """Patches of local fields with COSMOS labels, at random or on a grid, every one once an epoch.
+class Cosmos(Stream):
+    """Patches of local fields with COSMOS labels, at random, or on a grid and every one once an epoch.
 
-    Parameters
-    ----------
-    recipe, device
-        As of `Shapes`.
-    part
-        Of the heads (not of their orientations) every fifth, and at least one, is for ``validation``.
+    Of the heads (not of their orientations) every fifth, and at least one, is for ``validation``.
+
+    Raises
+    ------
+    InputError
+        There are labels of fewer than two heads.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device, part: str):
-        self._cutter, self._device, self._part = Cutter(recipe), device, part
+        super().__init__(recipe, device, part)
         found = cosmos.labelled(Path(recipe.data.folder))
         heads = sorted({files.head for files in found})
-        held_out = set(heads[::5])
         if len(heads) < 2:
             raise InputError(f"{recipe.data.folder}: labels of one head; two are needed, one of them to validate with")
-        self._files = [files for files in found if (files.head in held_out) == (part == "validation")]
-        self._see = lru_cache(maxsize=2 * len(self._files))(self._seen)
+        self._files = [files for files in found if (files.head in heads[::5]) == (part == "validation")]
+        self._copies = 2 if recipe.data.rotation else 1
+        self._kept = lru_cache(maxsize=self._copies * len(self._files))(self.sight)
         self._corners: list[tuple[int, tuple[int, ...]]] = []
         if recipe.data.overlap:
-            for index, files in enumerate(self._files):
-                corners = grid_corners(cosmos.shape(files), recipe.data.patch, recipe.data.overlap)
-                self._corners += [(index, corner) for corner in corners]
+            for volume in range(self._copies * len(self._files)):
+                shape = cosmos.shape(self._files[volume // self._copies])
+                corners = grid_corners(shape, recipe.data.patch, recipe.data.overlap)
+                self._corners += [(volume, corner) for corner in corners]
 
     def scene(self, number: int) -> Scene:
         """The volume of a number; with rotation every second one is a turned one."""
-        data = self._cutter.recipe.data
-        index, turn = divmod(number, 2) if data.rotation else (number, 0)
-        scene = cosmos.load(self._files[index % len(self._files)]).to(self._device)
-        if not turn:
-            return scene
-        draw = Draws(seeded("turn", self._cutter.recipe.fit.seed, number))
-        return cosmos.turned(scene, draw, data.rotation)
+        index, turned = divmod(number, self._copies)
+        scene = cosmos.load(self._files[index % len(self._files)]).to(self.device)
+        return cosmos.turned(scene, self.draws("turn", number), self.recipe.data.rotation) if turned else scene
 
     def batch(self, number: int) -> Batch:
         """Patches of random volumes, or the next of the grid in the order of this epoch."""
-        recipe, parts = self._cutter.recipe, []
-        copies = 2 if recipe.data.rotation else 1
-        for place in range(recipe.fit.batch):
-            index = number * recipe.fit.batch + place
-            draw = Draws(seeded("patch", self._part, recipe.fit.seed, index))
-            volume, corner = draw.integer(copies * len(self._files)), None
+        size, parts = self.recipe.fit.batch, []
+        for index in range(number * size, (number + 1) * size):
+            draw = self.draws("patch", index)
             if self._corners:
-                epoch, at = divmod(index, copies * len(self._corners))
-                order = self._order(epoch, copies * len(self._corners))
-                turn, which = divmod(order[at], len(self._corners))
-                volume, corner = copies * self._corners[which][0] + turn, self._corners[which][1]
-            parts.append(self._cutter.cut(self._see(volume), corner, draw))
+                epoch, at = divmod(index, len(self._corners))
+                volume, corner = self._corners[self._order(epoch)[at]]
+                parts.append(self.cutter.cut(self._kept(volume), corner, draw))
+            else:
+                volume = draw.integer(self._copies * len(self._files))
+                parts.append(self.cutter.cut(self._kept(volume), None, draw))
         return _joined(parts)
 
-    def _order(self, epoch: int, count: int) -> list[int]:
-        generator = seeded("order", self._part, self._cutter.recipe.fit.seed, epoch)
-        return torch.randperm(count, generator=generator).tolist()
-
-    def _seen(self, number: int) -> Sight:
-        draw = Draws(seeded("sight", self._part, self._cutter.recipe.fit.seed, number))
-        return self._cutter.see(self.scene(number), draw)
-
-
-Stream = Shapes | Heads | Cosmos
+    def _order(self, epoch: int) -> list[int]:
+        """A permutation of all patches of the grid."""
+        generator = self.draws("order", epoch).generator
+        return torch.randperm(len(self._corners), generator=generator).tolist()
 
 
 def open_stream(recipe: Recipe, part: str, folder: Path, device: torch.device) -> Stream:

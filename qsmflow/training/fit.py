@@ -1,0 +1,195 @@
+"""Trains a recipe, goes on where it stopped, and writes weights and card."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import subprocess
+import sys
+import time
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+import qsmflow
+from qsmflow.errors import InputError
+from qsmflow.nets.weights import SUFFIX, save, verify
+from qsmflow.settings import from_table, read_table, to_toml
+
+from .module import Training
+from .recipe import Recipe
+
+_PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+
+
+class _Average(WeightAveraging):
+    """Moving average of weights and running statistics, shorter at first, so that the start is soon forgotten.
+
+    After n steps the decay is ``(1 + n) / (10 + n)``, and `decay` at most.
+    """
+
+    def __init__(self, decay: float):
+        def average(kept: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+            if not new.is_floating_point():
+                return new
+            n = float(count)
+            return torch.lerp(new, kept, min(decay, (1.0 + n) / (10.0 + n)))
+
+        super().__init__(avg_fn=average, use_buffers=True)
+
+
+class _Clock(Callback):
+    """Hours of training over all starts."""
+
+    def __init__(self) -> None:
+        self.hours = 0.0
+        self._since = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        now = time.monotonic()
+        self.hours, self._since = self.hours + (now - self._since) / 3600.0, now
+        return {"hours": self.hours}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.hours = state_dict["hours"]
+
+
+class _Export(Callback):
+    """Writes weights and card after each look at the held-out volumes, and at the end."""
+
+    def __init__(self, path: Path, clock: _Clock):
+        self._path, self._clock = path, clock
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.is_global_zero and not trainer.sanity_checking and isinstance(pl_module, Training):
+            # The moving average stands in the module while it is validated.
+            write_weights(pl_module, self._path, trainer, self._clock.state_dict()["hours"])
+
+
+def write_weights(module: Training, path: Path, trainer: lightning.Trainer, hours: float) -> None:
+    """Weights and card of a network as it stands."""
+    score = trainer.callback_metrics.get("validation/nrmse")
+    recipe = module.recipe
+    card = recipe.card(
+        {} if score is None else {"validation NRMSE, %": round(float(score), 2)},
+        data=to_toml(recipe.data),
+        steps=trainer.global_step,
+        patches=trainer.global_step * recipe.fit.batch * trainer.world_size,
+        hardware=_hardware(module.device, trainer.world_size),
+        hours=round(hours, 2),
+        version=qsmflow.__version__,
+        commit=_commit(),
+        command=" ".join(["qsmflow", *map(shlex.quote, sys.argv[1:])]),
+        seeds=[recipe.fit.seed],
+    )
+    save(module.network, card, path)
+
+
+def train(
+    recipe: Recipe, folder: Path, *, device: str = "auto", devices: int = 1, nodes: int = 1, workers: int = 0
+) -> Path:
+    """Train, from the last checkpoint in `folder` if there is one.
+
+    Parameters
+    ----------
+    recipe
+        What to train. It is kept in the folder, and a folder of another recipe is refused.
+    folder
+        Gets ``recipe.toml``, ``checkpoints/``, ``log/`` (CSV and TensorBoard), ``material/`` and the weights.
+    device
+        ``cpu``, ``cuda``, or ``auto``: CUDA where there is one.
+    devices, nodes
+        How many; more than one train together (DDP), under SLURM too.
+    workers
+        Processes that make batches on the CPU; 0: made on the device of the network.
+
+    Returns
+    -------
+    Path
+        The weight file.
+
+    Raises
+    ------
+    InputError
+        The folder is that of another recipe, or `device` is ``cuda`` and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: torch sees no CUDA device; take --device cpu or mend the driver")
+    _keep(recipe, folder)
+    weights = folder / f"{recipe.name}{SUFFIX}"
+    if _finished(weights, recipe):
+        return weights
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", DeprecationWarning)
+    fit = recipe.fit
+    clock = _Clock()
+    checkpoints = ModelCheckpoint(
+        folder / "checkpoints",
+        "last",
+        train_time_interval=timedelta(minutes=fit.checkpoint_minutes),
+        save_top_k=1,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [clock, checkpoints, _Export(weights, clock)]
+    if fit.ema:
+        callbacks.append(_Average(fit.ema))
+    trainer = lightning.Trainer(
+        accelerator={"cpu": "cpu", "cuda": "gpu", "auto": "auto"}[device],
+        devices=devices,
+        num_nodes=nodes,
+        max_steps=fit.steps,
+        max_epochs=-1,
+        precision=_PRECISION[fit.precision],
+        gradient_clip_val=fit.clip or None,
+        val_check_interval=min(fit.validate_steps, fit.steps),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        callbacks=callbacks,
+        logger=[CSVLogger(folder, "log"), TensorBoardLogger(folder, "log")],
+        use_distributed_sampler=False,
+        deterministic="warn",
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+    )
+    last = folder / "checkpoints" / "last.ckpt"
+    module = Training(recipe, folder / "material", workers)
+    trainer.fit(module, ckpt_path=last if last.is_file() else None)
+    if not _finished(weights, recipe):
+        trainer.validate(module, verbose=False)  # which writes the weights
+    return weights
+
+
+def _finished(weights: Path, recipe: Recipe) -> bool:
+    return weights.is_file() and verify(weights).training["steps"] == recipe.fit.steps
+
+
+def _keep(recipe: Recipe, folder: Path) -> None:
+    """Write the recipe into a new folder; refuse a folder of another."""
+    path, text = folder / "recipe.toml", to_toml(recipe)
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    elif from_table(Recipe, read_table(path)) != recipe:
+        raise InputError(f"{folder}: holds a run of another recipe (its recipe.toml differs); take another --out")
+
+
+def _hardware(device: torch.device, count: int) -> str:
+    if device.type == "cuda":
+        return f"{count} x {torch.cuda.get_device_name(device)}"
+    return f"{count} x CPU, {torch.get_num_threads()} threads"
+
+
+def _commit() -> str:
+    """Of the source, if it is a git checkout."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,106 @@
+"""Training as a user calls it: it learns, is killed and goes on, and what it writes can be loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from qsmflow.nets.weights import load
+from qsmflow.settings import ConfigError, from_table, to_toml
+from qsmflow.training.fit import train
+from qsmflow.training.recipe import Recipe, read_recipe
+
+pytest.importorskip("lightning")
+
+TINY = {
+    "name": "tiny",
+    "network": "UNet",
+    "inputs": ["field", "mask"],
+    "parameters": {"inputs": 2, "width": 4, "levels": 2},
+    "loss": {"l1": 1.0, "model": 0.5, "gradient": 0.1},
+    "data": {"kind": "cubes", "patch": 16},
+    "fit": {"steps": 60, "batch": 2, "validate_steps": 25, "checkpoint_minutes": 1e-3},
+}
+
+
+def command(recipe: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "qsmflow", "train", str(recipe), "--out", str(out), "--device", "cpu"]
+
+
+def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(to_toml(from_table(Recipe, TINY)))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command(recipe, tmp_path / "whole"), env=environment, check=True, capture_output=True)
+
+    broken = tmp_path / "broken"
+    checkpoint = broken / "checkpoints" / "last.ckpt"
+    process = subprocess.Popen(command(recipe, broken), env=environment, stderr=subprocess.DEVNULL)
+    while not checkpoint.is_file():
+        assert process.poll() is None, "it ended before a checkpoint was written"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped_at = torch.load(checkpoint, weights_only=False)["global_step"]
+    assert 0 < stopped_at < 60
+
+    subprocess.run(command(recipe, broken), env=environment, check=True, capture_output=True)
+    expected, _ = load(tmp_path / "whole" / "tiny.safetensors")
+    found, card = load(broken / "tiny.safetensors")
+    for (name, one), other in zip(expected.state_dict().items(), found.state_dict().values(), strict=True):
+        torch.testing.assert_close(other, one, rtol=0, atol=0, msg=name)
+    assert card.training["steps"] == 60
+
+    written = (broken / "tiny.safetensors").stat().st_mtime_ns
+    subprocess.run(command(recipe, broken), env=environment, check=True, capture_output=True)
+    assert (broken / "tiny.safetensors").stat().st_mtime_ns == written
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    table = {**TINY, "loss": {"l2": 1.0}, "fit": {**TINY["fit"], "steps": 150, "learning_rate": 5e-3, "ema": 0.9}}
+    weights = train(from_table(Recipe, table), tmp_path, device="cpu")
+    _, card = load(weights)
+    assert card.scores["validation NRMSE, %"] < 90
+    assert (tmp_path / "log").is_dir()
+    assert list(tmp_path.glob("log/*/events*"))
+
+
+def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    from qsmflow.errors import InputError
+
+    short = from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 2}})
+    train(short, tmp_path, device="cpu")
+    with pytest.raises(InputError, match="another recipe"):
+        train(from_table(Recipe, TINY), tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"loss": {"l3": 1.0}}, "l3"),
+        ({"network": "VNet"}, "network"),
+        ({"inputs": ["field"]}, "takes 2"),
+        ({"inputs": ["field", "colour"]}, "colour"),
+        ({"data": {"kind": "cosmos"}}, "data.folder"),
+        ({"fit": {"optimizer": "sgd"}}, "sgd"),
+    ],
+)
+def test_bad_recipes_are_one_line(tmp_path: Path, change: dict[str, object], told: str) -> None:
+    path = tmp_path / "bad.toml"
+    merged = {**TINY, **change}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in merged.items() if not isinstance(value, dict)]
+    for key, value in merged.items():
+        if isinstance(value, dict):
+            lines += [f"[{key}]", *(f"{name} = {json.dumps(one)}" for name, one in value.items())]
+    path.write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match=told) as found:
+        read_recipe(path)
+    assert "bad.toml" in str(found.value) and "\n" not in str(found.value)
