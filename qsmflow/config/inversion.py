@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from qsmflow.settings import Settings, setting
 
+from .networks import NETWORKS
+
 #: Inversions of a single orientation, by the name that each has everywhere.
-INVERSIONS = ("tkd", "tsvd", "l2", "ilsqr", "rts", "tv", "nltv", "tgv", "nltgv", "ndi", "whtv", "medi")
+INVERSIONS = ("tkd", "tsvd", "l2", "ilsqr", "rts", "tv", "nltv", "tgv", "nltgv", "ndi", "whtv", "medi", *NETWORKS)
 #: Those of them that take the field as a phase, and need its echo time and field strength.
 NONLINEAR = ("nltv", "nltgv", "ndi", "whtv")
 _RESCALE = "undo what truncation takes from all susceptibilities: truer means, more noise"

@@ -12,6 +12,7 @@ from .field import Field, ScalePhase, Unwrap
 from .inversion import ILSQR, INVERSIONS, L2, MEDI, NDI, NLTGV, NLTV, RTS, TGV, TKD, TSVD, TV, WHTV
 from .kspace import GRAPPA, CoilCombine, ESPIRiT
 from .masks import BrainMask, CSFMask, QualityMask
+from .networks import SIQSM, DeepQSM, Denoiser, QSMnet, QSMnetPlus
 from .orientations import COSMOS, OrientationWeights, Registration
 
 
@@ -21,6 +22,7 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
 
     background: str = setting("vsharp", "background removal", choices=tuple(BACKGROUNDS))
     inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=INVERSIONS)
+    denoise: bool = setting(False, "take the noise out of the local field by a network before it is inverted")
     orientation_entity: str = setting("acq", "BIDS entity that tells the orientations of one head apart")
     grappa: GRAPPA = field(default_factory=GRAPPA)
     espirit: ESPIRiT = field(default_factory=ESPIRiT)
@@ -47,6 +49,11 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
     ndi: NDI = field(default_factory=NDI)
     whtv: WHTV = field(default_factory=WHTV)
     medi: MEDI = field(default_factory=MEDI)
+    qsmnet: QSMnet = field(default_factory=QSMnet)
+    qsmnet_plus: QSMnetPlus = field(default_factory=QSMnetPlus)
+    siqsm: SIQSM = field(default_factory=SIQSM)
+    deepqsm: DeepQSM = field(default_factory=DeepQSM)
+    denoiser: Denoiser = field(default_factory=Denoiser)
     registration: Registration = field(default_factory=Registration)
     cosmos: COSMOS = field(default_factory=COSMOS)
     # last, because from here on `field` is this setting and no longer the function

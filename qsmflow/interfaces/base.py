@@ -90,13 +90,14 @@ class StageInterface(SimpleInterface):
 
         torch.set_num_threads(self.inputs.num_threads)
         measured = self._stage(Path(runtime.cwd))
+        device = measured.pop("Device", "cpu")
         self._results["out_report"] = {
             "Stage": self.stage,
             "Method": measured.pop("Method", self.method),
             "Parameters": self._parameters(),
             "Measured": measured,
             "Software": software_versions(),
-            "Device": "cpu",
+            "Device": device,
         }
         return runtime
 
@@ -121,7 +122,7 @@ def code_hash() -> str:
     """Hash of the package's code that computes: everything that reads or computes."""
     digest = hashlib.sha256()
     root = Path(qsmflow.__file__).parent
-    for room in ("bids", "core", "interfaces"):
+    for room in ("bids", "core", "nets", "interfaces"):
         for path in sorted((root / room).rglob("*.py")):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]

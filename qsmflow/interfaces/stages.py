@@ -8,6 +8,7 @@ from .base import StageInterface
 
 #: Modules that define stages, in the order of the pipeline.
 MODULES = ("kspace", "scale_phase", "mask", "unwrap", "field", "relaxation", "background", "inversion", "iterative") + (
+    "network",
     "registration",
     "b0",
     "cosmos",

@@ -10,6 +10,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from qsmflow.config import NETWORKS, Config
+
 from .card import Card, CardError, read
 from .levels import Ladder
 
@@ -43,6 +45,36 @@ def find(weights: str | Path) -> Path:
             "with its card beside it"
         )
     return FOLDER / f"{weights}{SUFFIX}"
+
+
+def several(text: str) -> list[str]:
+    """The names and paths of a setting, which stand between commas."""
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def check(text: str, output: str) -> None:
+    """Raise `CardError` unless all weights of a setting are there, intact, and give `output` (``chi``, ``field``)."""
+    for one in several(text) or [""]:
+        path = find(one)
+        card = verify(path)
+        if card.output.name != output:
+            raise CardError(f"{path}: output is {card.output.name}, where {output} is needed; give other weights")
+
+
+def check_settings(settings: Config) -> None:
+    """`check` for every network that a run uses."""
+    for name in settings.inversion:
+        if name in NETWORKS:
+            _told(name, getattr(settings, name).weights, "chi")
+    if settings.denoise:
+        _told("denoiser", settings.denoiser.weights, "field")
+
+
+def _told(name: str, text: str, output: str) -> None:
+    try:
+        check(text, output)
+    except CardError as error:
+        raise CardError(f"--{name.replace('_', '-')}-weights: {error}") from error
 
 
 def card_path(weights: Path) -> Path:

@@ -1,0 +1,192 @@
+"""Maps by trained networks: any voxel size, direction of B0 and grid, in the memory that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .card import Card
+from .channels import Scan, compute, noise_map, normalise
+from .frame import Frame
+from .levels import Ladder
+from .ready import ready
+from .slabs import plan, run
+from .weights import load
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+#: Share of the mask in which the field may be beyond what a network was trained for.
+OUTLIERS = 1e-3
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What networks made of a scan.
+
+    Attributes
+    ----------
+    map
+        (X, Y, Z), ppm, float32; zero outside the mask. Of several networks their mean.
+    sd
+        Standard deviation between the networks, ppm; None of one.
+    told
+        For a sidecar: names and sha256 of the weights, device, precision, and how the data came into their frames.
+    """
+
+    map: torch.Tensor
+    sd: torch.Tensor | None
+    told: dict[str, Any]
+
+
+def predict(
+    field: torch.Tensor,
+    mask: torch.Tensor,
+    voxel_size: Sequence[float],
+    b0_dir: Sequence[float],
+    weights: str | Path | Sequence[str | Path],
+    *,
+    noise: torch.Tensor | None = None,
+    device: str = "cpu",
+    precision: str = "auto",
+    memory: float | None = None,
+) -> Prediction:
+    """Susceptibility, or a denoised field, by one network or the mean of several.
+
+    Parameters
+    ----------
+    field
+        Local field, ppm, (X, Y, Z). Networks learn heads: axes near right, front and up are what they know best.
+    mask
+        bool, (X, Y, Z), where the field is valid.
+    voxel_size, b0_dir
+        mm; direction of B0 in voxel axes.
+    weights
+        A name in the package or the path of a ``.safetensors`` file; of several, the mean and the spread.
+    noise
+        Standard deviation of the field, ppm, (X, Y, Z), for networks that ask for it; without it one number is
+        estimated from the field.
+    device
+        ``cpu`` or ``cuda``.
+    precision
+        Of the features: ``float32``, ``bfloat16``, ``float16``; ``auto`` is float16 on CUDA and float32 on a CPU.
+    memory
+        GB beside the volumes given and the weights; None: what the whole volume needs, or on CUDA what is free.
+        Where it does not suffice, the upper levels of the network run slab by slab, with the same result.
+
+    Returns
+    -------
+    Prediction
+        The same for the same input, device, precision and memory.
+
+    Raises
+    ------
+    ValueError
+        Field, mask and noise are not of one shape, the field in the mask is not finite or not in the range of the
+        card, there is no such device, or `memory` is too little.
+    CardError
+        The weights cannot be used.
+    """
+    x, y, z = map(float, voxel_size)
+    bx, by, bz = map(float, b0_dir)
+    scan = Scan(field.float(), mask, (x, y, z), (bx, by, bz), noise)
+    several = [weights] if isinstance(weights, str | Path) else list(weights)
+    if not several:
+        raise ValueError("weights: none are given; give a name or a path")
+    maps, told = [], []
+    for one in several:
+        network, card = load(one)
+        made, how = infer(network, card, scan, device=device, precision=precision, memory=memory)
+        maps.append(made)
+        told.append({"Name": card.name, "SHA256": card.sha256, **how})
+    every = torch.stack(maps)
+    summary = {"Weights": told, "Device": _device_name(device), "Precision": chosen_precision(device, precision)}
+    return Prediction(every.mean(0), every.std(0) if len(maps) > 1 else None, summary)
+
+
+def infer(
+    network: Ladder,
+    card: Card,
+    scan: Scan,
+    *,
+    device: str = "cpu",
+    precision: str = "auto",
+    memory: float | None = None,
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """`predict` by a network at hand, for instance one in training.
+
+    Returns
+    -------
+    map
+        (X, Y, Z), ppm, float32, on the device of the scan.
+    told
+        How the data came into the frame, and the share of the mask outside the range of the card.
+    """
+    beyond = _refuse(scan, card)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device cuda: this machine has no CUDA device that torch can use; take device cpu")
+    dtype = PRECISIONS[chosen_precision(device, precision)]
+    size = card.voxel_size if card.frame == "fixed" else None
+    # a network of slices halves x and y alone, but one rule of sizes is enough
+    frame = Frame.about(scan.mask, scan.voxel_size, scan.b0_dir, size, network.multiple)
+    entered = torch.stack([frame.enter(volume) for volume in compute(card.inputs, scan)])
+    network = ready(network, device, dtype)
+    x = normalise(entered, card.inputs, frame.mask).to(device)
+    how = plan(network, tuple(x.shape[1:]), dtype.itemsize, _bytes(device, memory))
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        out = run(network, x, how, dtype)[0].to(scan.field.device)
+    out = (out * card.output.sd + card.output.mean) * frame.mask
+    if not bool(torch.isfinite(out).all()):
+        raise ValueError(f"{card.name} gives numbers that are not finite in {dtype}; take precision float32")
+    told: dict[str, Any] = {
+        "Frame": "as it is" if frame.exact else "resampled",
+        "FrameVoxelSize": [round(v, 4) for v in frame.size],
+        "SlabRows": list(how.rows),
+        "BeyondTraining": float(f"{beyond:.2g}"),
+    }
+    if any(channel.name == "noise" for channel in card.inputs):
+        told["FieldNoise"] = float(f"{float(noise_map(scan)[scan.mask].median()):.3g}")
+        told["FieldNoiseFrom"] = "estimate" if scan.noise is None else "map"
+    if card.output.name == "field" and not frame.exact:
+        # only what the network takes off goes through the interpolation, not the field
+        first = [channel.name for channel in card.inputs].index("field")
+        return (scan.field * scan.mask) + frame.leave(out - entered[first]), told
+    return frame.leave(out), told
+
+
+def chosen_precision(device: str, precision: str) -> str:
+    """The name in `PRECISIONS` that ``auto`` stands for, or `precision` itself."""
+    if precision == "auto":
+        return "float32" if device == "cpu" else "float16"
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision: {precision!r} is not one of auto, {', '.join(PRECISIONS)}")
+    return precision
+
+
+def _refuse(scan: Scan, card: Card) -> float:
+    """Raise ValueError for what the card does not allow; the share of the mask beyond its range."""
+    for name, volume in (("mask", scan.mask), ("noise", scan.noise)):
+        if volume is not None and volume.shape != scan.field.shape:
+            raise ValueError(f"{name}: shape {tuple(volume.shape)}, but {tuple(scan.field.shape)} of the field")
+    inside = scan.field[scan.mask].abs()
+    if not bool(torch.isfinite(inside).all()):
+        raise ValueError("field: NaN or Inf in the mask; mend it or take them out of the mask")
+    beyond = float((inside > card.largest).float().mean())
+    if beyond > OUTLIERS:
+        raise ValueError(
+            f"field: {100 * beyond:.2g} % of the mask is beyond the {card.largest:g} ppm that {card.name} was trained "
+            "for; give a local field in ppm, or weights of a wider range"
+        )
+    return beyond
+
+
+def _bytes(device: str, memory: float | None) -> float | None:
+    if memory is not None:
+        return memory * 1e9
+    return 0.9 * torch.cuda.mem_get_info()[0] if device == "cuda" else None
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else device
