@@ -23,6 +23,8 @@ import qsmflow
 from qsmflow.engines.resources import Resources
 from qsmflow.settings import Settings
 
+from .acquired import check_acquired
+
 Spec = TypeVar("Spec", bound=BaseInterfaceInputSpec)
 
 
@@ -30,6 +32,8 @@ class StageInputSpec(BaseInterfaceInputSpec):
     """Inputs every stage has."""
 
     num_threads = traits.Int(1, usedefault=True, nohash=True, desc="CPU threads")
+    #: The settings that `with_settings` gave traits of.
+    groups: ClassVar[tuple[type[Settings], ...]] = ()
     code_version = traits.Str(hidden=True, desc="hash of the code, so that a cached result of other code is not reused")
 
 
@@ -46,6 +50,7 @@ def with_settings(settings: type[Settings]) -> Callable[[type[Spec]], type[Spec]
         hints = get_type_hints(settings)
         for item in dataclasses.fields(settings):
             spec.add_class_trait(item.name, _trait(item, hints[item.name]))
+        spec.groups = (*getattr(spec, "groups", ()), settings)
         return spec
 
     return decorate
@@ -60,12 +65,14 @@ def _trait(item: dataclasses.Field[Any], hint: Any) -> Any:
     if hint is str:
         return traits.Str(item.default, **meta)
     default: Any = item.default
-    low, high = item.metadata["low"], item.metadata["high"]
+    low, above, high = (item.metadata[name] for name in ("low", "above", "high"))
+    lowest = low if above is None else above
     number = int if hint is int else float
     return traits.Range(
         value=number(default),
-        low=None if low is None else number(low),
+        low=None if lowest is None else number(lowest),
         high=None if high is None else number(high),
+        exclude_low=above is not None,
         **meta,
     )
 
@@ -88,6 +95,7 @@ class StageInterface(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
+        self.check()
         torch.set_num_threads(self.inputs.num_threads)
         measured = self._stage(Path(runtime.cwd))
         self._results["out_report"] = {
@@ -99,6 +107,12 @@ class StageInterface(SimpleInterface):
             "Device": "cpu",
         }
         return runtime
+
+    def check(self) -> None:
+        """Refuse, by a `UsageError`, settings and values of the acquisition that cannot be used."""
+        for group in self.input_spec.groups:
+            group(**self.settings(group))
+        check_acquired(self.inputs.get())
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         """Do the work, put the outputs into ``self._results`` and return the numbers worth telling."""

@@ -75,7 +75,7 @@ def choose_weight(solve: Callable[[float, Norms], torch.Tensor], guess: float, m
     the L-curve).
     """
     if not guess > 0:
-        raise ValueError(f"weight must be above 0, got {guess}")
+        raise ValueError(f"the weight to look around for a better one must be above 0, got {guess:g}")
     if method not in ("quasioptimality", "lcurve"):
         raise ValueError(f"unknown method {method!r} to choose a weight")
     weights = tuple(guess * 10.0 ** (REACH * (2.0 * i / (COUNT - 1) - 1.0)) for i in range(COUNT))
