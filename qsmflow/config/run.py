@@ -61,8 +61,8 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
         weights = {name: getattr(self, name).weight for name in INVERSIONS if hasattr(getattr(self, name), "weight")}
         chosen = [name for name in self.inversion if name in weights]
         if not chosen:
-            told = f"no inversion of {', '.join(self.inversion)} has a weight; take one of {', '.join(weights)}"
-            raise ConfigError(f"choose_weight: {told}")
+            told = f"{', '.join(self.inversion)}: a threshold and no weight that the data could choose"
+            raise ConfigError(f"choose_weight: {told}; add one of {', '.join(weights)}, or set it to none")
         for name in chosen:
             if weights[name] == 0:
                 raise ConfigError(f"{name}.weight: 0 is no weight to look around for a better one; set it above 0")

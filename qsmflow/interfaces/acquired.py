@@ -1,4 +1,4 @@
-"""Echo times and field strength that no scanner has, refused as the inputs of a stage as in the sidecars of a dataset."""
+"""Echo times and field strengths that no scanner has: refused in a stage as in the sidecars of a dataset."""
 
 from __future__ import annotations
 
