@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import logging
 import platform
 from collections.abc import Callable
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from nipype.interfaces.base import (
 )
 
 import qsmflow
+from qsmflow.engines import progress
 from qsmflow.engines.resources import Resources
 from qsmflow.settings import Settings
 
@@ -85,8 +87,14 @@ class StageInterface(SimpleInterface):
     #: What it does, in the words of the field; goes into the sidecar.
     method: ClassVar[str]
     resources: ClassVar[Resources]
+    #: What a solver of the stage says of each iteration beside its number.
+    quantity: ClassVar[str] = "change"
     input_spec = StageInputSpec
     output_spec = StageOutputSpec
+    #: Where it runs; what it does just now, where that is one of several rounds; and the last that its solver said.
+    _folder: Path | None = None
+    _round = ""
+    _told: tuple[int, float] | None = None
 
     def __init__(self, **inputs: Any) -> None:
         super().__init__(**inputs)
@@ -97,7 +105,11 @@ class StageInterface(SimpleInterface):
 
         self.check()
         torch.set_num_threads(self.inputs.num_threads)
-        measured = self._stage(Path(runtime.cwd))
+        self._folder, self._round, self._told = Path(runtime.cwd), "", None
+        try:
+            measured = self._stage(self._folder)
+        finally:
+            progress.clear(self._folder)
         self._results["out_report"] = {
             "Stage": self.stage,
             "Method": measured.pop("Method", self.method),
@@ -107,6 +119,14 @@ class StageInterface(SimpleInterface):
             "Device": "cpu",
         }
         return runtime
+
+    def tell(self, iteration: int, value: float) -> None:
+        """Hear an iteration of a solver, and pass it on: to the log, and to whoever holds the graph."""
+        self._told = iteration, value
+        line = f"{self._round}iteration {iteration}, {self.quantity} {value:.3g}"
+        logging.getLogger("nipype.interface").info("%s: %s", self.stage, line)
+        if self._folder is not None:
+            progress.leave(self._folder, line)
 
     def check(self) -> None:
         """Refuse, by a `UsageError`, settings and values of the acquisition that cannot be used."""

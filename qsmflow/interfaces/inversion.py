@@ -60,9 +60,11 @@ class Inversion(StageInterface):
             return settings, {}
 
         def solve(weight: float, norms: Norms) -> torch.Tensor:
+            self._round = f"weight {weight:.2g}: "
             return self._invert(volume, mask, b0_dir, {**settings, "weight": weight, "norms": norms})[0]
 
         choice = choose_weight(solve, settings["weight"], self.inputs.choose_weight)
+        self._round = ""
         curves = {
             "TriedWeights": choice.weights,
             "TriedMisfits": choice.misfits,
@@ -171,6 +173,7 @@ class ILSQR(Inversion):
 
     stage = "ilsqr"
     method = "iLSQR"
+    quantity = "residual"
     group = config.ILSQR
     resources = Resources(volumes=36, cpus=2, minutes=6)
     input_spec = ILSQRInputSpec
@@ -178,7 +181,7 @@ class ILSQR(Inversion):
     def _invert(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        chi, residuals = ilsqr(volume.data, mask, volume.voxel_size, b0_dir, **settings)
+        chi, residuals = ilsqr(volume.data, mask, volume.voxel_size, b0_dir, progress=self.tell, **settings)
         return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}
 
 
@@ -214,6 +217,7 @@ class MEDI(Inversion):
             te=self.inputs.te,
             b0=self.inputs.b0,
             csf=load_mask(self.inputs.csf, volume) if isdefined(self.inputs.csf) else None,
+            progress=self.tell,
             **settings,
         )
         return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}

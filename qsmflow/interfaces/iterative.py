@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -49,14 +48,11 @@ class _Iterative(Inversion):
             volume.voxel_size,
             b0_dir,
             magnitude=magnitude,
-            progress=self._tell,
+            progress=self.tell,
             **{name: given[name] for name in ("te", "b0") if name in given},
             **settings,
         )
         return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}
-
-    def _tell(self, iteration: int, change: float) -> None:
-        logging.getLogger("nipype.interface").info("%s: iteration %d, change %.4f", self.stage, iteration, change)
 
 
 @with_settings(config.RTS)

@@ -11,6 +11,7 @@ import torch
 from qsmflow.bids.ismrmrd import Protocol, Writer
 from qsmflow.cli.main import main
 from qsmflow.core.kspace.fourier import to_kspace
+from qsmflow.engines import progress
 from qsmflow.interfaces.coils import load_coil_images, save_coil_images
 from qsmflow.interfaces.kspace import GRAPPA, CoilCombine, Espirit
 from qsmflow.interfaces.volume import Volume, load, save
@@ -98,6 +99,14 @@ def test_coil_images_come_back(tmp_path: Path) -> None:
     data = torch.view_as_complex(torch.randn(2, 3, 4, 5, 6, 2))
     path = save_coil_images(Volume(data, AFFINE), tmp_path / "maps.nii")
     torch.testing.assert_close(load_coil_images(path).data, data)
+
+
+def test_grappa_says_how_far_it_is(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "leave", lambda folder, line: lines.append(line))
+    GRAPPA(in_file=[str(raw)]).run(cwd=str(tmp_path))
+    assert lines[0].startswith("echo 1: iteration 1, share left ") and lines[-1].startswith("echo 2: ")
+    assert lines[-1].endswith(" 0")
 
 
 def test_what_is_lacking_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
