@@ -7,7 +7,7 @@ import functools
 import hashlib
 import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
@@ -95,6 +95,9 @@ class StageInterface(SimpleInterface):
     _folder: Path | None = None
     _round = ""
     _told: tuple[int, float] | None = None
+    #: Settings that were replaced by what the data chose, and what the user should look at.
+    _replaced: Mapping[str, Any] = {}
+    _warnings: tuple[str, ...] = ()
 
     def __init__(self, **inputs: Any) -> None:
         super().__init__(**inputs)
@@ -106,6 +109,7 @@ class StageInterface(SimpleInterface):
         self.check()
         torch.set_num_threads(self.inputs.num_threads)
         self._folder, self._round, self._told = Path(runtime.cwd), "", None
+        self._replaced, self._warnings = {}, ()
         try:
             measured = self._stage(self._folder)
         finally:
@@ -113,8 +117,9 @@ class StageInterface(SimpleInterface):
         self._results["out_report"] = {
             "Stage": self.stage,
             "Method": measured.pop("Method", self.method),
-            "Parameters": self._parameters(),
+            "Parameters": {**self._parameters(), **self._replaced},
             "Measured": measured,
+            **({"Warnings": list(self._warnings)} if self._warnings else {}),
             "Software": software_versions(),
             "Device": "cpu",
         }

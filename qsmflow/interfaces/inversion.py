@@ -73,8 +73,16 @@ class Inversion(StageInterface):
         }
         told: dict[str, Any] = {name: [float(f"{x:.4g}") for x in curve] for name, curve in curves.items()}
         if choice.chosen is None:
+            self._warnings = (f"the data chose no weight; {settings['weight']:g} was kept, as it was set",)
             return settings, {**told, "ChosenWeight": "none: the curve has no such point; the weight is as it was set"}
-        return {**settings, "weight": choice.chosen}, {**told, "ChosenWeight": float(f"{choice.chosen:.4g}")}
+        weight = float(f"{choice.chosen:.4g}")
+        if choice.at_edge:
+            self._warnings = (
+                f"the weight {weight:g} that the data chose is at the edge of those tried; "
+                "set the weight to it, so that others beyond it are tried",
+            )
+        self._replaced = {"weight": weight}
+        return {**settings, "weight": weight}, {**told, "ChosenWeight": weight}
 
     def _passes(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]

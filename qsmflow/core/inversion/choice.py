@@ -44,6 +44,11 @@ class Choice:
     changes: tuple[float, ...]
     chosen: float | None
 
+    @property
+    def at_edge(self) -> bool:
+        """Whether a weight was chosen beyond the last but one, where the curve is known on one side alone."""
+        return self.chosen is not None and not self.weights[1] <= self.chosen <= self.weights[-2]
+
 
 def choose_weight(solve: Callable[[float, Norms], torch.Tensor], guess: float, method: str) -> Choice:
     """Try weights two decades around a guess, and choose one.
