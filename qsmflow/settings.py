@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from qsmflow.errors import UsageError
 
@@ -24,11 +24,17 @@ def setting(
     doc: str,
     *,
     low: float | None = None,
+    above: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    infinite: bool = False,
 ) -> Any:
-    """Declare one setting of a `Settings` class: its default, what it means (with unit), and what it may be."""
-    return field(default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices})
+    """Declare one setting of a `Settings` class: its default, what it means (with unit), and what it may be.
+
+    `low` and `high` are allowed themselves, `above` is not; no number is infinite unless `infinite` allows it.
+    """
+    metadata = {"doc": doc, "low": low, "above": above, "high": high, "choices": choices, "infinite": infinite}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -56,15 +62,19 @@ def _check(item: dataclasses.Field[Any], hint: Any, value: Any) -> None:
     expected = plain.get(getattr(hint, "__name__", ""))
     if expected is not None and type(value) is not expected:
         raise ConfigError(f"{name}: expected {expected.__name__}, got {value!r}")
-    if isinstance(value, float) and math.isnan(value):
-        raise ConfigError(f"{name}: {value!r} is not a number")
+    if get_origin(hint) is tuple and not isinstance(value, tuple):
+        raise ConfigError(f"{name}: expected a list, got {value!r}")
     for one in value if isinstance(value, tuple) else (value,):
-        if meta.get("choices") and one not in meta["choices"]:
+        if meta["choices"] and one not in meta["choices"]:
             raise ConfigError(f"{name}: {one!r} is not one of {', '.join(meta['choices'])}")
-    if meta.get("low") is not None and value < meta["low"]:
-        raise ConfigError(f"{name}: {value!r} is below {meta['low']}")
-    if meta.get("high") is not None and value > meta["high"]:
-        raise ConfigError(f"{name}: {value!r} is above {meta['high']}")
+        if isinstance(one, float) and (math.isnan(one) or (math.isinf(one) and not meta["infinite"])):
+            raise ConfigError(f"{name}: {one!r} is not a finite number")
+    if meta["low"] is not None and value < meta["low"]:
+        raise ConfigError(f"{name}: {value!r} is below {meta['low']:g}")
+    if meta["above"] is not None and value <= meta["above"]:
+        raise ConfigError(f"{name}: {value!r} is not above {meta['above']:g}")
+    if meta["high"] is not None and value > meta["high"]:
+        raise ConfigError(f"{name}: {value!r} is above {meta['high']:g}")
 
 
 def read_table(path: Path) -> dict[str, Any]:

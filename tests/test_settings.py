@@ -28,13 +28,30 @@ def test_toml_comes_back() -> None:
         ({"vsharp": {"max_radius": "wide"}}, "expected float"),
         ({"background": "sharp"}, "background: 'sharp' is not one of vsharp, resharp"),
         ({"inversion": ["tkd", "magic"]}, "magic"),
-        ({"inversion": ["tkd"], "choose_weight": "lcurve"}, "no inversion of tkd has a weight"),
+        ({"inversion": "tkd"}, "inversion: expected a list"),
+        ({"tkd": {"threshold": 0}}, "tkd.threshold: 0.0 is not above 0"),
+        ({"tsvd": {"threshold": 0.0}}, "tsvd.threshold: 0.0 is not above 0"),
+        ({"ilsqr": {"threshold": 0.0}}, "ilsqr.threshold: 0.0 is not above 0"),
+        ({"l2": {"weight": 0.0}}, "l2.weight: 0.0 is not above 0"),
+        ({"medi": {"weight": 0.0}}, "medi.weight: 0.0 is not above 0"),
+        ({"l2": {"weight": float("inf")}}, "l2.weight: inf is not a finite number"),
+        ({"lbv": {"tolerance": float("nan")}}, "lbv.tolerance: nan is not a finite number"),
+        ({"ndi": {"weight": 0.0}, "inversion": ["ndi"], "choose_weight": "lcurve"}, "ndi.weight: 0 is no weight"),
+        ({"inversion": ["tkd"], "choose_weight": "lcurve"}, "choose_weight: tkd: a threshold and no weight"),
+        ({"inversion": ["ilsqr"], "choose_weight": "lcurve"}, "choose_weight: ilsqr: a threshold and no weight"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(table: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told) as caught:
         resolve(config.Config, [("my.toml", table)])
     assert "my.toml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_may_be_zero_or_infinite_is() -> None:
+    assert config.Config(ndi=config.NDI(weight=0.0), inversion=("ndi",)).ndi.weight == 0
+    assert config.Simulate(snr=float("inf")).snr == float("inf")
+    with pytest.raises(ConfigError, match="te: inf is not a finite number"):
+        config.Simulate(te=(0.004, float("inf")))
 
 
 def test_presets_are_readable() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import qsmflow
+from qsmflow.cli.options import shield_negatives
 from qsmflow.errors import QsmflowError, UsageError
 
 #: Modules of `qsmflow.cli`, one a verb; each has ``add_parser(subparsers)``, which names its ``run(args) -> int``.
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done, 1 processing failed, 2 bad usage or input, 127 a program is missing, 130 interrupted.
     """
     try:
-        args = build_parser().parse_args(argv)
+        args = build_parser().parse_args(shield_negatives(sys.argv[1:] if argv is None else argv))
         return int(args.func(args))
     except QsmflowError as error:
         print(f"qsmflow: error: {' '.join(str(error).split())}", file=sys.stderr)

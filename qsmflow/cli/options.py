@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
+from collections.abc import Sequence
 from typing import Any, get_type_hints
 
 from qsmflow.settings import Settings
+
+
+def shield_negatives(words: Sequence[str]) -> list[str]:
+    """Put a blank before words that begin with a negative number, such as ``-1e-3`` and ``-0.1,0,1``.
+
+    argparse takes what begins with a minus for a flag unless it is a plain number, and no flag begins with a digit;
+    numbers are read with the blank.
+    """
+    return [f" {word}" if re.match(r"-[\d.]", word) else word for word in words]
 
 
 def add_setting(

@@ -48,17 +48,30 @@ class Progress:
 
     def __call__(self, node: str, event: str) -> None:
         """Note an event of a node: ``start``, ``end`` or ``exception``."""
-        short = node.removeprefix("qsmflow.")
+        short = _short(node)
         if event == "start":
-            self._bar.update(self._task, description=short[-50:])
+            self._bar.update(self._task, description=short)
         else:
             self._done += 1
             self._bar.advance(self._task)
-        if not self._terminal and not self._verbose and time.monotonic() - self._said > _PLAIN_EVERY:
-            self._said = time.monotonic()
-            say(f"{self._done} of {self._count} nodes done")
-        if self._verbose:
+        if not self._verbose:
+            self._say_at_times(f"{self._done} of {self._count} nodes done")
+        else:
             say(f"{event:9s} {short}")
+
+    def tell(self, node: str, line: str) -> None:
+        """Note how far a running node is."""
+        self._bar.update(self._task, description=f"{_short(node)}: {line}")
+        self._say_at_times(f"{_short(node)}: {line}")
+
+    def _say_at_times(self, text: str) -> None:
+        if not self._terminal and time.monotonic() - self._said > _PLAIN_EVERY:
+            self._said = time.monotonic()
+            say(text)
+
+
+def _short(node: str) -> str:
+    return node.removeprefix("qsmflow.")[-50:]
 
 
 def show_plan(settings: Any, workflow: Any) -> None:

@@ -149,14 +149,16 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
 
 
 def _gigabytes(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no amount of memory in GB")
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory in GB; give a number such as 8")
     return value
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text.strip()!r} is no whole number above zero")
+    return int(text)

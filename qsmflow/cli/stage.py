@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def _run_stage(interface: Any, rest: list[str]) -> int:
     from qsmflow.bids.naming import sidecar_path
     from qsmflow.bids.write import write_json
     from qsmflow.errors import QsmflowError, UsageError
+    from qsmflow.interfaces.acquired import check_acquired
 
     parser = stage_parser(interface)
     values = vars(parser.parse_args(rest))
@@ -59,6 +61,12 @@ def _run_stage(interface: Any, rest: list[str]) -> int:
     for name, value in inputs.items():
         if isinstance(value, Path) and not value.exists():
             raise UsageError(f"stage {interface.stage}: --{name} {value}: no such file")
+    try:
+        for group in interface.input_spec.groups:
+            group(**{item.name: inputs[item.name] for item in dataclasses.fields(group) if item.name in inputs})
+        check_acquired(inputs)
+    except UsageError as error:
+        raise UsageError(f"stage {interface.stage}: --{error}") from error
     try:
         node = interface(**_as_traits(inputs))
     except TraitError as error:
@@ -125,7 +133,12 @@ def _flag(trait: Any, default: Any) -> dict[str, Any]:
 
 
 def _vector(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        mend = "give three numbers with commas between them, such as 0,0,1"
+        raise argparse.ArgumentTypeError(f"{text.strip()!r} is no vector; {mend}") from error
+    return x, y, z
 
 
 def _as_traits(inputs: dict[str, Any]) -> dict[str, Any]:

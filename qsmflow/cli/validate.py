@@ -129,7 +129,19 @@ def _describe_series(series: Series, config: Config) -> Line:
         facts.append("B0_dir from the sidecar")
     below = [Line(f"supplied {name}: {path}") for name, path in series.supplied.items()]
     below.append(Line(f"stages: {', '.join(_stages(series, config))}"))
+    below += [Line(text) for text in _choices(config)]
     return Line(f"{series.name}: {', '.join(facts)}", below)
+
+
+def _choices(config: Config) -> Iterator[str]:
+    """What all inversions are told, where it is something."""
+    if config.choose_weight != "none":
+        weighted = [name for name in config.inversion if hasattr(getattr(config, name), "weight")]
+        yield f"weight of {', '.join(weighted)}: chosen by {config.choose_weight}"
+    if config.two_pass:
+        yield f"two passes: sources stronger than {config.two_pass:g} ppm first"
+    if config.reference != "none":
+        yield f"reference: the mean is zero in {config.reference}"
 
 
 def _stages(series: Series, config: Config) -> Iterator[str]:

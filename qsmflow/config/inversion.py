@@ -22,7 +22,7 @@ _MOST = "most iterations"
 class TKD(Settings):
     """Truncated k-space division."""
 
-    threshold: float = setting(0.15, "dipole values nearer to zero than this are truncated", low=0, high=2 / 3)
+    threshold: float = setting(0.15, "dipole values nearer to zero than this are truncated", above=0, high=2 / 3)
     rescale: bool = setting(False, _RESCALE)
 
 
@@ -30,7 +30,7 @@ class TKD(Settings):
 class TSVD(Settings):
     """Truncated singular value decomposition."""
 
-    threshold: float = setting(0.1, "where the dipole is nearer to zero, k-space stays empty", low=0, high=0.66)
+    threshold: float = setting(0.1, "where the dipole is nearer to zero, k-space stays empty", above=0, high=0.66)
     rescale: bool = setting(False, _RESCALE)
 
 
@@ -38,7 +38,7 @@ class TSVD(Settings):
 class L2(Settings):
     """Closed-form inversion with a quadratic gradient penalty."""
 
-    weight: float = setting(0.01, "regularisation weight of the gradient penalty", low=0)
+    weight: float = setting(0.01, "regularisation weight of the gradient penalty", above=0)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RTS(Settings):
     """Rapid two-step inversion."""
 
     threshold: float = setting(0.15, "where the dipole is nearer to zero, k-space is filled", low=0, high=0.66)
-    weight: float = setting(2e-3, _WEIGHT, low=1e-9)
+    weight: float = setting(2e-3, _WEIGHT, above=0)
     steps: int = setting(6, "steps of the first part; more bring noise", low=1)
     tolerance: float = setting(0.02, _TOLERANCE, low=0)
     max_iterations: int = setting(50, _MOST, low=1)
@@ -56,7 +56,7 @@ class RTS(Settings):
 class TV(Settings):
     """Inversion with a penalty of total variation."""
 
-    weight: float = setting(1.5e-4, _WEIGHT, low=1e-9)
+    weight: float = setting(1.5e-4, _WEIGHT, above=0)
     tolerance: float = setting(0.02, _TOLERANCE, low=0)
     max_iterations: int = setting(50, _MOST, low=1)
 
@@ -89,8 +89,8 @@ class NDI(Settings):
 class WHTV(Settings):
     """Total-variation inversion that takes out the background that is left."""
 
-    weight: float = setting(1.5e-4, _WEIGHT, low=1e-9)
-    harmonic_weight: float = setting(100.0, "how exactly harmonic that background is, mm^4", low=1e-9)
+    weight: float = setting(1.5e-4, _WEIGHT, above=0)
+    harmonic_weight: float = setting(100.0, "how exactly harmonic that background is, mm^4", above=0)
     tolerance: float = setting(0.01, _TOLERANCE, low=0)
     max_iterations: int = setting(60, _MOST, low=1)
 
@@ -99,7 +99,7 @@ class WHTV(Settings):
 class ILSQR(Settings):
     """Least squares, then the streaking artefacts estimated and removed."""
 
-    threshold: float = setting(0.2, "dipole values nearer to zero than this may hold artefacts", low=0, high=2 / 3)
+    threshold: float = setting(0.2, "dipole values nearer to zero than this may hold artefacts", above=0, high=2 / 3)
     tolerance: float = setting(0.03, "relative residual at which the estimate of the artefacts stops", low=0)
     max_iterations: int = setting(50, "most iterations of that estimate", low=1)
 
@@ -108,7 +108,7 @@ class ILSQR(Settings):
 class MEDI(Settings):
     """Nonlinear inversion whose gradient penalty spares the edges of the magnitude."""
 
-    weight: float = setting(4e-4, "regularisation weight of the gradient penalty, ppm mm", low=0)
+    weight: float = setting(4e-4, "regularisation weight of the gradient penalty, ppm mm", above=0)
     edges: float = setting(0.3, "share of the magnitude's differences that count as edges", low=0, high=0.99)
     csf_weight: float = setting(0.1, "weight of the spread in the cerebrospinal fluid, where its mask is given", low=0)
     tolerance: float = setting(0.02, "relative change of a step at which the solver stops", low=0)

@@ -63,7 +63,13 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
         super().__post_init__()
         if self.field.method == "nonlinear" and self.unwrap.method == "laplacian":
             raise ConfigError("field.method: nonlinear needs phase true to 2 pi: set unwrap.method to another")
-        weighted = [name for name in INVERSIONS if hasattr(getattr(self, name), "weight")]
-        if self.choose_weight != "none" and not set(weighted) & set(self.inversion):
-            told = f"no inversion of {', '.join(self.inversion)} has a weight; take one of {', '.join(weighted)}"
-            raise ConfigError(f"choose_weight: {told}")
+        if self.choose_weight == "none":
+            return
+        weights = {name: getattr(self, name).weight for name in INVERSIONS if hasattr(getattr(self, name), "weight")}
+        chosen = [name for name in self.inversion if name in weights]
+        if not chosen:
+            told = f"{', '.join(self.inversion)}: a threshold and no weight that the data could choose"
+            raise ConfigError(f"choose_weight: {told}; add one of {', '.join(weights)}, or set it to none")
+        for name in chosen:
+            if weights[name] == 0:
+                raise ConfigError(f"{name}.weight: 0 is no weight to look around for a better one; set it above 0")

@@ -30,7 +30,10 @@ class Simulate(Settings):
     te: tuple[float, ...] = setting((0.004, 0.012, 0.020, 0.028), "echo times, s, ascending")
     b0: float = setting(3.0, "field strength, T", low=0.1, high=20)
     snr: float = setting(
-        60.0, "mean brain magnitude of the first echo over the noise SD of a channel; inf for none", low=1
+        60.0,
+        "mean brain magnitude of the first echo over the noise SD of a channel; inf for none",
+        low=1,
+        infinite=True,
     )
     coils: int = setting(
         0,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
-from .line import fit_line
+from .line import fit_line, one_time_an_echo
 from .smooth import gaussian
 
 #: Share of the weights by which one number of turns must beat a smaller one.
@@ -157,8 +157,7 @@ def combine_echoes(
     ValueError
         Number of echoes and of echo times differ, or an intercept is asked of one echo.
     """
-    if phase.shape[0] != len(te):
-        raise ValueError(f"{phase.shape[0]} echoes but {len(te)} echo times")
+    one_time_an_echo(phase, te)
     if intercept and len(te) < 2:
         raise ValueError("an intercept needs two echoes")
     line = fit_line(phase, magnitude.square(), te, intercept=intercept)

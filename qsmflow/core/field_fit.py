@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 
 from .field import combine_echoes, radians_per_ppm, wrap
-from .line import Line, fit_line
+from .line import Line, fit_line, one_time_an_echo
 from .noise import noise_of_image, noise_of_residuals
 from .solve import Progress
 
@@ -124,9 +124,8 @@ def nonlinear_field(
     ----------
     Liu et al., Magn Reson Med 2013 (the complex fit).
     """
+    one_time_an_echo(phase, te)
     field = combine_echoes(phase[:2], magnitude[:2], te[:2], b0, intercept=intercept)
-    if len(te) != len(phase):
-        raise ValueError(f"{len(phase)} echoes but {len(te)} echo times")
     weight = magnitude.square()
     slope = field * radians_per_ppm(1.0, b0)
     at_zero = torch.zeros_like(slope)

@@ -25,6 +25,12 @@ class Line(NamedTuple):
     information: torch.Tensor
 
 
+def one_time_an_echo(echoes: torch.Tensor, te: Sequence[float]) -> None:
+    """Refuse, by a ValueError, (E, ...) `echoes` that are not as many as their times `te`."""
+    if len(te) != len(echoes):
+        raise ValueError(f"{len(echoes)} echoes but {len(te)} echo times")
+
+
 def fit_line(values: Iterable[torch.Tensor], weights: torch.Tensor, times: Sequence[float], *, intercept: bool) -> Line:
     """Fit ``value = at_zero + slope * time`` in every voxel.
 

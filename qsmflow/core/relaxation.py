@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .line import fit_line
+from .line import fit_line, one_time_an_echo
 
 #: Times that the weights are taken anew from the fitted decay; the map no longer changes after these.
 _REWEIGHTINGS = 3
@@ -45,8 +45,7 @@ def r2star(magnitude: torch.Tensor, te: Sequence[float]) -> torch.Tensor:
     """
     if len(te) < 2:
         raise ValueError("R2* needs two echoes")
-    if len(te) != len(magnitude):
-        raise ValueError(f"{len(magnitude)} echoes but {len(te)} echo times")
+    one_time_an_echo(magnitude, te)
     seen = magnitude > 0
     largest = magnitude.amax(0).clamp_min(torch.finfo(magnitude.dtype).tiny)
     logs = torch.where(seen, magnitude / largest, torch.ones_like(magnitude)).log_()

@@ -16,6 +16,7 @@ from nipype import config as nipype_config
 from nipype.pipeline.engine import Node, Workflow
 
 from qsmflow.bids.naming import sidecar_path
+from qsmflow.engines.progress import Reader
 from qsmflow.engines.quiet import hush, hush_broken_pool
 
 
@@ -59,6 +60,9 @@ class Watch(Protocol):
     def __call__(self, node: str, event: str) -> None:
         """The node of that full name came to a ``start``, an ``end`` or an ``exception``."""
 
+    def tell(self, node: str, line: str) -> None:
+        """How far the running node of that full name is."""
+
 
 def real_nodes(workflow: Workflow) -> list[Node]:
     """The nodes of `workflow` that compute, with full names; identity nodes only pass values on."""
@@ -97,7 +101,7 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     crash_dir
         Where a failed node leaves its text file.
     watch
-        Told of every node that starts and ends.
+        Told of every node that starts and ends, and how far those are that run.
 
     Raises
     ------
@@ -125,7 +129,12 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
             failed.append(node.fullname)
         if watch is not None:
             watch(node.fullname, event)
+        if event == "start":
+            reader.begin(node.fullname, node_folder(workflow, node))
+        else:
+            reader.end(node.fullname)
 
+    reader = Reader(watch.tell if watch is not None else lambda node, line: None)
     arguments: dict[str, Any] = {"status_callback": status}
     plugin = machine.plugin
     if plugin == "MultiProc" and machine.nprocs == 1:
@@ -139,7 +148,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         }
     before = signal.signal(signal.SIGINT, interrupt) if threading.current_thread() is threading.main_thread() else None
     try:
-        workflow.run(plugin=plugin, plugin_args=arguments)
+        with reader:
+            workflow.run(plugin=plugin, plugin_args=arguments)
     except Exception:
         if not failed and not interrupted:
             raise

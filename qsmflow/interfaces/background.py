@@ -35,27 +35,30 @@ class _Removal(StageInterface):
     """Load field and mask, remove the background, save both."""
 
     output_spec = RemovalOutputSpec
+    quantity = "residual"
     #: What removes it.
     function: ClassVar[Callable[..., tuple[torch.Tensor, torch.Tensor]]]
     #: The settings of the method.
     group: ClassVar[type[Settings]]
 
-    def _given(self, volume: Volume, measured: dict[str, Any]) -> dict[str, Any]:
-        """What the method takes beside field, mask and settings; what is worth telling of it goes into `measured`."""
-        return {}
+    def _given(self, volume: Volume) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What the method takes beside field, mask and settings; and what of it is worth telling."""
+        return {}, {}
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load(self.inputs.in_file)
         mask = load_mask(self.inputs.mask, volume)
-        measured: dict[str, Any] = {}
+        given, measured = self._given(volume)
         local, eroded = type(self).function(
             volume.data,
             mask,
             volume.voxel_size,
-            progress=_Iterations(measured),
-            **self._given(volume, measured),
+            progress=self.tell,
+            **given,
             **self.settings(self.group),
         )
+        if self._told is not None:
+            measured |= {"Iterations": self._told[0], "RelativeResidual": float(f"{self._told[1]:.2e}")}
         self._results["out_file"] = save(volume.with_data(local), cwd / "local.nii")
         self._results["out_mask"] = save(volume.with_data(eroded), cwd / "mask.nii")
         before, after = int(mask.sum()), int(eroded.sum())
@@ -66,20 +69,9 @@ class _Removal(StageInterface):
 class _Directed(_Removal):
     """A removal that knows where B0 points."""
 
-    def _given(self, volume: Volume, measured: dict[str, Any]) -> dict[str, Any]:
+    def _given(self, volume: Volume) -> tuple[dict[str, Any], dict[str, Any]]:
         b0_dir = direction(self.inputs, volume)
-        measured["B0Direction"] = rounded(b0_dir)
-        return {"b0_dir": b0_dir}
-
-
-class _Iterations:
-    """Hears of the iterations of a solver, and keeps the last in `measured`."""
-
-    def __init__(self, measured: dict[str, Any]) -> None:
-        self.measured = measured
-
-    def __call__(self, number: int, residual: float) -> None:
-        self.measured.update(Iterations=number, RelativeResidual=float(f"{residual:.2e}"))
+        return {"b0_dir": b0_dir}, {"B0Direction": rounded(b0_dir)}
 
 
 @with_settings(config.VSharp)
@@ -147,9 +139,10 @@ class PDF(_Directed):
     function = staticmethod(pdf)
     group = config.PDF
 
-    def _given(self, volume: Volume, measured: dict[str, Any]) -> dict[str, Any]:
+    def _given(self, volume: Volume) -> tuple[dict[str, Any], dict[str, Any]]:
+        given, measured = super()._given(volume)
         weights = load_like(self.inputs.magnitude, volume).data if isdefined(self.inputs.magnitude) else None
-        return {**super()._given(volume, measured), "weights": weights}
+        return {**given, "weights": weights}, measured
 
 
 @with_settings(config.ISMV)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
@@ -20,8 +21,11 @@ from nipype.interfaces.base import (
 )
 
 import qsmflow
+from qsmflow.engines import progress
 from qsmflow.engines.resources import Resources
 from qsmflow.settings import Settings
+
+from .acquired import check_acquired
 
 Spec = TypeVar("Spec", bound=BaseInterfaceInputSpec)
 
@@ -30,6 +34,8 @@ class StageInputSpec(BaseInterfaceInputSpec):
     """Inputs every stage has."""
 
     num_threads = traits.Int(1, usedefault=True, nohash=True, desc="CPU threads")
+    #: The settings that `with_settings` gave traits of.
+    groups: ClassVar[tuple[type[Settings], ...]] = ()
     code_version = traits.Str(hidden=True, desc="hash of the code, so that a cached result of other code is not reused")
 
 
@@ -46,6 +52,7 @@ def with_settings(settings: type[Settings]) -> Callable[[type[Spec]], type[Spec]
         hints = get_type_hints(settings)
         for item in dataclasses.fields(settings):
             spec.add_class_trait(item.name, _trait(item, hints[item.name]))
+        spec.groups = (*getattr(spec, "groups", ()), settings)
         return spec
 
     return decorate
@@ -60,12 +67,14 @@ def _trait(item: dataclasses.Field[Any], hint: Any) -> Any:
     if hint is str:
         return traits.Str(item.default, **meta)
     default: Any = item.default
-    low, high = item.metadata["low"], item.metadata["high"]
+    low, above, high = (item.metadata[name] for name in ("low", "above", "high"))
+    lowest = low if above is None else above
     number = int if hint is int else float
     return traits.Range(
         value=number(default),
-        low=None if low is None else number(low),
+        low=None if lowest is None else number(lowest),
         high=None if high is None else number(high),
+        exclude_low=above is not None,
         **meta,
     )
 
@@ -78,8 +87,17 @@ class StageInterface(SimpleInterface):
     #: What it does, in the words of the field; goes into the sidecar.
     method: ClassVar[str]
     resources: ClassVar[Resources]
+    #: What a solver of the stage says of each iteration beside its number.
+    quantity: ClassVar[str] = "change"
     input_spec = StageInputSpec
     output_spec = StageOutputSpec
+    #: Where it runs; what it does just now, where that is one of several rounds; and the last that its solver said.
+    _folder: Path | None = None
+    _round = ""
+    _told: tuple[int, float] | None = None
+    #: Settings that were replaced by what the data chose, and what the user should look at.
+    _replaced: Mapping[str, Any] = {}
+    _warnings: tuple[str, ...] = ()
 
     def __init__(self, **inputs: Any) -> None:
         super().__init__(**inputs)
@@ -88,18 +106,39 @@ class StageInterface(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
+        self.check()
         torch.set_num_threads(self.inputs.num_threads)
-        measured = self._stage(Path(runtime.cwd))
+        self._folder, self._round, self._told = Path(runtime.cwd), "", None
+        self._replaced, self._warnings = {}, ()
+        try:
+            measured = self._stage(self._folder)
+        finally:
+            progress.clear(self._folder)
         device = measured.pop("Device", "cpu")
         self._results["out_report"] = {
             "Stage": self.stage,
             "Method": measured.pop("Method", self.method),
-            "Parameters": self._parameters(),
+            "Parameters": {**self._parameters(), **self._replaced},
             "Measured": measured,
+            **({"Warnings": list(self._warnings)} if self._warnings else {}),
             "Software": software_versions(),
             "Device": device,
         }
         return runtime
+
+    def tell(self, iteration: int, value: float) -> None:
+        """Hear an iteration of a solver, and pass it on: to the log, and to whoever holds the graph."""
+        self._told = iteration, value
+        line = f"{self._round}iteration {iteration}, {self.quantity} {value:.3g}"
+        logging.getLogger("nipype.interface").info("%s: %s", self.stage, line)
+        if self._folder is not None:
+            progress.leave(self._folder, line)
+
+    def check(self) -> None:
+        """Refuse, by a `UsageError`, settings and values of the acquisition that cannot be used."""
+        for group in self.input_spec.groups:
+            group(**self.settings(group))
+        check_acquired(self.inputs.get())
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         """Do the work, put the outputs into ``self._results`` and return the numbers worth telling."""

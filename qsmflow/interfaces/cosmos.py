@@ -115,6 +115,7 @@ class COSMOS(_Orientations):
     """COSMOS as masked least squares, weighted by the magnitude."""
 
     stage = "cosmos"
+    quantity = "residual"
     method = "COSMOS, masked and magnitude-weighted least squares"
     resources = Resources(volumes=14, volumes_per_image=6, cpus=2, minutes=6)
     input_spec = COSMOSInputSpec
@@ -129,6 +130,7 @@ class COSMOS(_Orientations):
             voxel_size,
             self.inputs.b0_dirs,
             orientation_weights=weights,
+            progress=self.tell,
             **self.settings(config.COSMOS),
         )
         return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}

@@ -52,7 +52,6 @@ class FieldMap(StageInterface):
         volume = load_echoes(self.inputs.in_file)
         magnitude = load_like(self.inputs.magnitude, volume, echoes=True).data
         mask = load_mask(self.inputs.mask, volume)
-        changes: list[float] = []
         field, noise = total_field(
             volume.data,
             magnitude,
@@ -60,13 +59,13 @@ class FieldMap(StageInterface):
             self.inputs.b0,
             mask,
             intercept=self.inputs.intercept,
-            progress=lambda _, change: changes.append(change),
+            progress=self.tell,
             **self.settings(config.Field),
         )
         self._results["out_file"] = save(volume.with_data(field), cwd / "total.nii")
         self._results["out_noise"] = save(volume.with_data(noise), cwd / "noise.nii")
         inside = {"FieldSD": field[mask].std(), "FieldMean": field[mask].mean(), "MedianNoise": noise[mask].median()}
         measured: dict[str, Any] = {name: round(float(value), 5) for name, value in inside.items()}
-        if changes:
-            measured |= {"Method": "nonlinear fit of the complex signal", "Iterations": len(changes)}
+        if self._told is not None:
+            measured |= {"Method": "nonlinear fit of the complex signal", "Iterations": self._told[0]}
         return measured

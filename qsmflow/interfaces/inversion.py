@@ -60,9 +60,11 @@ class Inversion(StageInterface):
             return settings, {}
 
         def solve(weight: float, norms: Norms) -> torch.Tensor:
+            self._round = f"weight {weight:.2g}: "
             return self._invert(volume, mask, b0_dir, {**settings, "weight": weight, "norms": norms})[0]
 
         choice = choose_weight(solve, settings["weight"], self.inputs.choose_weight)
+        self._round = ""
         curves = {
             "TriedWeights": choice.weights,
             "TriedMisfits": choice.misfits,
@@ -71,8 +73,16 @@ class Inversion(StageInterface):
         }
         told: dict[str, Any] = {name: [float(f"{x:.4g}") for x in curve] for name, curve in curves.items()}
         if choice.chosen is None:
+            self._warnings = (f"the data chose no weight; {settings['weight']:g} was kept, as it was set",)
             return settings, {**told, "ChosenWeight": "none: the curve has no such point; the weight is as it was set"}
-        return {**settings, "weight": choice.chosen}, {**told, "ChosenWeight": float(f"{choice.chosen:.4g}")}
+        weight = float(f"{choice.chosen:.4g}")
+        if choice.at_edge:
+            self._warnings = (
+                f"the weight {weight:g} that the data chose is at the edge of those tried; "
+                "set the weight to it, so that others beyond it are tried",
+            )
+        self._replaced = {"weight": weight}
+        return {**settings, "weight": weight}, {**told, "ChosenWeight": weight}
 
     def _passes(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
@@ -171,6 +181,7 @@ class ILSQR(Inversion):
 
     stage = "ilsqr"
     method = "iLSQR"
+    quantity = "residual"
     group = config.ILSQR
     resources = Resources(volumes=36, cpus=2, minutes=6)
     input_spec = ILSQRInputSpec
@@ -178,7 +189,7 @@ class ILSQR(Inversion):
     def _invert(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        chi, residuals = ilsqr(volume.data, mask, volume.voxel_size, b0_dir, **settings)
+        chi, residuals = ilsqr(volume.data, mask, volume.voxel_size, b0_dir, progress=self.tell, **settings)
         return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}
 
 
@@ -214,6 +225,7 @@ class MEDI(Inversion):
             te=self.inputs.te,
             b0=self.inputs.b0,
             csf=load_mask(self.inputs.csf, volume) if isdefined(self.inputs.csf) else None,
+            progress=self.tell,
             **settings,
         )
         return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}

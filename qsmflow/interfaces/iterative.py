@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -49,14 +48,11 @@ class _Iterative(Inversion):
             volume.voxel_size,
             b0_dir,
             magnitude=magnitude,
-            progress=self._tell,
+            progress=self.tell,
             **{name: given[name] for name in ("te", "b0") if name in given},
             **settings,
         )
         return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}
-
-    def _tell(self, iteration: int, change: float) -> None:
-        logging.getLogger("nipype.interface").info("%s: iteration %d, change %.4f", self.stage, iteration, change)
 
 
 @with_settings(config.RTS)
@@ -169,3 +165,10 @@ class WHTV(_Iterative):
     input_spec = WHTVInputSpec
     function = staticmethod(whtv)
     group = config.WHTV
+
+    def _passes(
+        self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        chi, measured = super()._passes(volume, mask, b0_dir, settings)
+        # The map of each pass has a mean of zero in the mask; the strong sources, which the second adds, have not.
+        return (chi - chi[mask].mean()) * mask, measured

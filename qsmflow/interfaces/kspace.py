@@ -48,6 +48,7 @@ class GRAPPA(StageInterface):
 
     stage = "grappa"
     method = "GRAPPA"
+    quantity = "share left"
     resources = Resources(volumes=50, volumes_per_image=9, cpus=2, minutes=1)
     input_spec = GRAPPAInputSpec
     output_spec = GRAPPAOutputSpec
@@ -57,8 +58,9 @@ class GRAPPA(StageInterface):
         shares, names = [], []
         for echo in range(len(coils.files)):
             kspace = coils.kspace(echo)
+            self._round = f"echo {echo + 1}: "
             shares.append(round(float(acquired(kspace).float().mean()), 4))
-            filled = grappa(kspace, **self.settings(config.GRAPPA))
+            filled = grappa(kspace, progress=self.tell, **self.settings(config.GRAPPA))
             images = torch.stack([to_image(coil)[coils.kept] for coil in filled])
             names.append(save_coil_images(Volume(images, coils.affine), cwd / f"coils_echo-{echo + 1}.nii"))
         self._results["out_files"] = names
@@ -97,6 +99,7 @@ class Espirit(StageInterface):
 
     stage = "espirit"
     method = "ESPIRiT"
+    quantity = "share left"
     resources = Resources(volumes=50, volumes_per_image=6, cpus=2, minutes=1)
     input_spec = EspiritInputSpec
     output_spec = EspiritOutputSpec
@@ -109,7 +112,7 @@ class Espirit(StageInterface):
             images = _polar_echo(self.inputs, 0)
             affine, kept, kspace = images.affine, EVERYTHING, to_kspace(images.data)
         region = calibration_region(acquired(kspace))
-        maps, values = espirit(kspace, **self.settings(config.ESPIRiT))
+        maps, values = espirit(kspace, progress=self.tell, **self.settings(config.ESPIRiT))
         maps, values = maps[(..., *kept)], values[(..., *kept)]
         self._results["out_file"] = save_coil_images(Volume(maps, affine), cwd / "maps.nii")
         self._results["out_values"] = save(Volume(values, affine), cwd / "values.nii")

@@ -19,7 +19,7 @@ class R2StarInputSpec(StageInputSpec):
 
     in_file = File(exists=True, mandatory=True, desc="magnitude, echoes as the fourth axis")
     mask = File(exists=True, mandatory=True, desc="mask; R2* is zero outside")
-    te = traits.List(traits.Float(), mandatory=True, minlen=2, parameter=True, desc="echo times, s")
+    te = traits.List(traits.Float(), mandatory=True, parameter=True, desc="echo times, s")
 
 
 class R2StarOutputSpec(StageOutputSpec):

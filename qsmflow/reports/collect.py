@@ -31,6 +31,12 @@ class Found:
         tables = (self.sidecar, *(self.sidecar.get(key) or {} for key in ("Measured", "Parameters")))
         return next((table[name] for name in names for table in tables if name in table), None)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What its stage wants looked at."""
+        told = self.sidecar.get("Warnings") or []
+        return [told] if isinstance(told, str) else [str(text) for text in told]
+
 
 @dataclass(frozen=True)
 class SeriesFiles:

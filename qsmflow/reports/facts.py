@@ -202,20 +202,12 @@ def errors_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | No
     errors = [[node, file] for node, file in (run.errors if run else ()) if of_subject(subject, node, file)]
     if errors:
         section.blocks.append(Table("Nodes that failed", ["Node", "Crash file"], errors))
-    warnings = [
-        f"{_where(f)}, {title_of(f.kind)}: {text}"
-        for f in _all_files(heads)
-        for text in _texts(f.sidecar.get("Warnings"))
-    ]
+    warnings = [f"{_where(f)}, {title_of(f.kind)}: {text}" for f in _all_files(heads) for text in f.warnings]
     if warnings:
         section.blocks.append(Items("Warnings", warnings))
     if not section.blocks:
         section.blocks.append(Note("None were recorded."))
     return section
-
-
-def _texts(value: Any) -> list[str]:
-    return [] if not value else [value] if isinstance(value, str) else [str(text) for text in value]
 
 
 def methods_section(out_dir: Path) -> Section:

@@ -32,12 +32,13 @@ CONTOUR_COLOURS = ("#e69f00", "#56b4e9", "#00d69b")
 
 @dataclass(frozen=True)
 class Scale:
-    """How values become grey or colour: the range, matplotlib's colour map, and the label of the bar with its unit."""
+    """How values become grey or colour: the range, matplotlib's colour map, the label of the bar, and the unit."""
 
     low: float
     high: float
     colours: str
     label: str
+    unit: str = "ppm"
 
 
 def chi_scale(limit: float = 0.1) -> Scale:
@@ -50,11 +51,21 @@ def field_scale(limit: float) -> Scale:
     return Scale(-limit, limit, "RdBu_r", "field (ppm of B0)")
 
 
+def noise_scale(values: NDArray[np.float32]) -> Scale:
+    """The standard deviation of a field in colour from 0 to the 99th percentile of `values`, ppm."""
+    return Scale(0.0, symmetric_limit(values), "viridis", "SD of the field (ppm of B0)")
+
+
+def relaxation_scale(values: NDArray[np.float32]) -> Scale:
+    """R2* in grey from 0 to the 99th percentile of `values`, 1/s."""
+    return Scale(0.0, symmetric_limit(values), "gray", "R2* (1/s)", "1/s")
+
+
 def magnitude_scale(volume: Volume) -> Scale:
     """Magnitude in grey from 0 to the 99.5th percentile of what is not zero."""
     values = volume.data[volume.mask]
     top = float(np.percentile(values, 99.5)) if values.size else 1.0
-    return Scale(0.0, top, "gray", "magnitude (arbitrary units)")
+    return Scale(0.0, top, "gray", "magnitude (arbitrary units)", "arbitrary units")
 
 
 def symmetric_limit(values: NDArray[np.float32], share: float = 99.0) -> float:

@@ -19,6 +19,8 @@ from qsmflow.reports.figures import (
     field_scale,
     magnitude_scale,
     mosaic,
+    noise_scale,
+    relaxation_scale,
     side_by_side,
     symmetric_limit,
 )
@@ -119,6 +121,7 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float]) -> SeriesView:
     section = Section(series.name, series.name, list(loaded.notes))
     numbers: dict[str, str] = {}
     section.blocks += _missing(series)
+    section.blocks += _warnings(series)
     volumes = loaded.volumes
     if not volumes:
         return SeriesView(section, numbers)
@@ -129,15 +132,23 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float]) -> SeriesView:
     section.blocks += _mask_numbers(volumes, numbers)
     if "magnitude" in volumes or "brain" in volumes or "localmask" in volumes:
         section.blocks.append(_mask_picture(series, volumes, cuts))
-    for kind, mask in (("total", brain), ("local", local)):
+    for kind, mask in (("total", brain), ("noise", brain), ("local", local), ("r2star", brain)):
         if kind in volumes:
-            scale = field_scale(limits.get(kind) or symmetric_limit(volumes[kind].data[_inside(volumes[kind], mask)]))
+            scale = _scale(kind, volumes[kind].data[_inside(volumes[kind], mask)], limits)
             section.blocks.append(_map_picture(series.name, kind, volumes[kind], cuts, scale, mask, numbers))
     chis = {kind: volumes[kind] for kind in chi_kinds(series.native) if kind in volumes}
     section.blocks += chi_blocks(series.name, chis, cuts, local, numbers)
     curves = [weight_picture(series.name, title_of(kind), series.native[kind]) for kind in chis]
     section.blocks += [picture for picture in curves if picture is not None]
     return SeriesView(section, numbers)
+
+
+def _scale(kind: str, values: NDArray[np.float32], limits: Mapping[str, float]) -> Scale:
+    if kind == "noise":
+        return noise_scale(values)
+    if kind == "r2star":
+        return relaxation_scale(values)
+    return field_scale(limits.get(kind) or symmetric_limit(values))
 
 
 def _missing(series: SeriesFiles) -> list[Block]:
@@ -152,6 +163,14 @@ def _missing(series: SeriesFiles) -> list[Block]:
         return []
     told = f"Not in the derivatives of this series: {', '.join(lacking)}."
     return [Note(f"{told} Either supplied from elsewhere or not computed.")]
+
+
+def _warnings(series: SeriesFiles) -> list[Block]:
+    return [
+        Note(f"{title_of(kind)}: {text}.", "warn")
+        for kind, found in sorted(series.native.items(), key=lambda item: _rank(item[0]))
+        for text in found.warnings
+    ]
 
 
 def first_mask(volumes: Mapping[str, Volume], *kinds: str) -> NDArray[np.bool_] | None:
@@ -199,12 +218,14 @@ def _map_picture(
 ) -> Picture:
     inside = _inside(volume, mask)
     found = spread(volume, inside)
-    said = f"{found} ppm" if found else "no voxel inside the mask"
-    title = title_of(kind) if "field" in title_of(kind) else f"χ, {title_of(kind)}"
+    said = f"{found} {scale.unit}" if found else "no voxel inside the mask"
+    title = title_of(kind) if "field" in title_of(kind) or kind == "r2star" else f"χ, {title_of(kind)}"
     if found:
-        numbers[f"{title}: mean ± SD (ppm)"] = f"{found.mean:.4f} ± {found.sd:.4f}"
+        decimals = 4 if scale.unit == "ppm" else 1
+        numbers[f"{title}: mean ± SD ({scale.unit})"] = f"{found.mean:.{decimals}f} ± {found.sd:.{decimals}f}"
     png = mosaic(volume, cuts, scale, mask=inside)
-    alt = f"{title} of {name} in three planes, shown from {scale.low:g} to {scale.high:g} ppm; inside the mask: {said}."
+    shown = f"{scale.low:g} to {scale.high:g} {scale.unit}"
+    alt = f"{title} of {name} in three planes, shown from {shown}; inside the mask: {said}."
     return Picture(f"{name}_{kind}", png, alt, f"{title}. Inside the mask: {said}.")
 
 

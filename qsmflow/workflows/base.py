@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from networkx import lexicographical_topological_sort
 from nipype.pipeline.engine import Workflow
 
+import qsmflow
 from qsmflow.bids.series import Head
 from qsmflow.config import Config
 
@@ -38,7 +40,10 @@ def init_qsmflow_wf(
         Most threads that one node may use.
     """
     workflow = Workflow(name="qsmflow", base_dir=str(work_dir))
-    workflow.__desc__ = ""
+    workflow.__desc__ = (
+        f"Data in BIDS [@bids] were processed by qsmflow {qsmflow.__version__}, which runs its stages with Nipype "
+        "[@nipype], computes with PyTorch [@torch], and reads and writes images with NiBabel [@nibabel]. "
+    )
     for head in heads:
         name = head.name.replace("-", "_")
         workflow.add_nodes(
@@ -52,14 +57,15 @@ def init_qsmflow_wf(
 
 
 def methods_sentences(workflow: Workflow) -> list[str]:
-    """The `__desc__` of every workflow inside `workflow`, each sentence once, in the order of the graph."""
+    """The `__desc__` of every workflow inside `workflow`, each sentence once, in the order in which stages run."""
     sentences: list[str] = []
 
     def visit(part: Workflow) -> None:
         said = getattr(part, "__desc__", "").strip()
         if said and said not in sentences:
             sentences.append(said)
-        for node in part._graph.nodes:
+        added = {node: number for number, node in enumerate(part._graph.nodes)}
+        for node in lexicographical_topological_sort(part._graph, key=added.__getitem__):
             if isinstance(node, Workflow):
                 visit(node)
 

@@ -89,8 +89,11 @@ def init_inversion_wf(
 
 
 def phase_time(te: tuple[float, ...]) -> float:
-    """Echo time at which a field is taken as a phase, s: the least spacing of the echoes, where turns are rarest."""
-    return min((after - before for before, after in pairwise(te)), default=te[0])
+    """Echo time at which a field is taken as a phase, s: the least spacing of the echoes, where turns are rarest.
+
+    To the nanosecond, which differences of decimal numbers are not.
+    """
+    return round(min((after - before for before, after in pairwise(te)), default=te[0]), 9)
 
 
 def _weight_sentence(methods: tuple[str, ...], settings: config.Config) -> str:

@@ -129,3 +129,21 @@ for argv in (["--help"], *([verb, "--help"] for verb in cli.VERBS)):
 def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "qsmflow", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"qsmflow {qsmflow.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--nprocs", "many", "'many' is no whole number above zero"),
+        ("--nprocs", "0", "'0' is no whole number above zero"),
+        ("--omp-nthreads", "-1", "'-1' is no whole number above zero"),
+        ("--mem", "8G", "'8G' is no amount of memory in GB"),
+        ("--mem", "inf", "'inf' is no amount of memory in GB"),
+    ],
+)
+def test_what_the_machine_may_use_is_checked(
+    flag: str, value: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", "in", "out", "participant", flag, value]) == 2
+    error = capsys.readouterr().err
+    assert f"argument {flag}: {told}" in error and error.count("\n") == 1

@@ -63,6 +63,8 @@ def test_list_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["tkd", "--in_file", "nowhere.nii", "--mask", "nowhere.nii"], "no such file"),
         (["tkd", "--threshold", "x"], "invalid float"),
         (["unwrap", "--method", "magic"], "invalid choice"),
+        (["tkd", "--b0_dir", "0,1"], "'0,1' is no vector; give three numbers with commas"),
+        (["tkd", "--b0_dir", "-0.1,x,1"], "'-0.1,x,1' is no vector"),
     ],
 )
 def test_bad_use_is_one_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,5 +97,37 @@ def test_a_file_that_is_no_image_is_one_line(
 
 def test_value_out_of_range(problem: tuple[Path, Path, torch.Tensor], capsys: pytest.CaptureFixture[str]) -> None:
     field, mask, _ = problem
-    assert main(["stage", "tkd", "--in_file", str(field), "--mask", str(mask), "--threshold", "7"]) == 2
-    assert "threshold" in capsys.readouterr().err
+    for value, told in (("7", "7.0 is above 0.666667"), ("0", "0.0 is not above 0"), ("inf", "inf is not a finite")):
+        assert main(["stage", "tkd", "--in_file", str(field), "--mask", str(mask), "--threshold", value]) == 2
+        assert f"stage tkd: --threshold: {told}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--te", "10", "20"], "--te: 10 s is no echo time: milliseconds?"),
+        (["--te", "0.02", "0.01"], "--te: 0.01 s comes after 0.02 s"),
+        (["--te", "-0.02", "0.01"], "--te: -0.02 s is no echo time"),
+        (["--te", "0.01", "0.02", "--b0", "3000"], "--b0: 3000 T is no field strength"),
+        (["--te", "0.01", "0.02", "0.03"], "1 echoes but 3 echo times"),
+    ],
+)
+def test_an_acquisition_that_cannot_be_is_one_line(
+    problem: tuple[Path, Path, torch.Tensor],
+    tmp_path: Path,
+    given: list[str],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    field, mask, _ = problem
+    files = ["--in_file", str(field), "--magnitude", str(field), "--mask", str(mask), "--out_dir", str(tmp_path)]
+    assert main(["stage", "field", *files, "--b0", "3", *given]) in (1, 2)
+    error = capsys.readouterr().err
+    assert f"stage field: {told}" in error and error.count("\n") == 1
+
+
+def test_a_vector_may_begin_with_a_minus(problem: tuple[Path, Path, torch.Tensor], tmp_path: Path) -> None:
+    field, mask, _ = problem
+    files = ["--in_file", str(field), "--mask", str(mask), "--out_dir", str(tmp_path)]
+    assert main(["stage", "tkd", *files, "--b0_dir", "-0.6,-1e-3,.8"]) == 0
+    assert json.loads((tmp_path / "tkd.json").read_text())["Measured"]["B0Direction"] == [-0.6, -0.001, 0.8]

@@ -42,7 +42,14 @@ def test_settings_decide_the_stages(tmp_path, capsys):
     assert run(root, "--config-file", tmp_path / "mine.toml", "--quality-mask-threshold", "0") == 0
     assert "stages: scale_phase, brain_mask, unwrap, field, r2star, vsharp, l2" in capsys.readouterr().out
     assert run(root, "--background", "lbv_vsharp") == 0
-    assert "unwrap, field, r2star, lbv, vsharp, tkd, l2" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "unwrap, field, r2star, lbv, vsharp, tkd, l2" in out
+    assert not any(told in out for told in ("weight of", "two passes", "reference:"))
+    assert run(root, "--choose-weight", "lcurve", "--two-pass", "0.3", "--reference", "brain") == 0
+    out = capsys.readouterr().out
+    assert "weight of l2: chosen by lcurve" in out
+    assert "two passes: sources stronger than 0.3 ppm first" in out
+    assert "reference: the mean is zero in brain" in out
     with pytest.raises(UsageError, match=r"none\.toml: no such file"):
         run(root, "--config-file", tmp_path / "none.toml")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 from qsmflow.core.dipole import forward_field
+from qsmflow.core.inversion import Choice
+from qsmflow.interfaces import inversion
 from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD
 from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
 from qsmflow.interfaces.volume import Volume, load, save
@@ -58,12 +61,45 @@ def test_the_data_choose_the_weight(files: dict[str, str], tmp_path: Path) -> No
     told = done.out_report["Measured"]
     assert len(told["TriedWeights"]) == len(told["TriedMisfits"]) == len(told["TriedPenalties"]) == 9
     assert len(told["TriedChanges"]) == 8
-    weight = told["ChosenWeight"]
-    weight = 0.01 if isinstance(weight, str) else weight
+    weight = done.out_report["Parameters"]["weight"]
+    assert weight == (0.01 if isinstance(told["ChosenWeight"], str) else told["ChosenWeight"])
     (tmp_path / "set").mkdir()
     plain = L2(weight=weight, **inputs).run(cwd=str(tmp_path / "set")).outputs
     assert torch.allclose(load(done.out_file).data, load(plain.out_file).data, atol=1e-4)
     assert "TriedWeights" not in plain.out_report["Measured"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "used", "warned"),
+    [(0.02, 0.02, None), (None, 0.01, "the data chose no weight; 0.01 was kept"), (0.9, 0.9, "0.9 .* at the edge")],
+)
+def test_a_choice_to_look_at_is_a_warning(
+    chosen: float | None,
+    used: float,
+    warned: str | None,
+    files: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    choice = Choice(weights, weights, weights[::-1], (0.3, 0.2, 0.2, 0.3), chosen)
+    monkeypatch.setattr(inversion, "choose_weight", lambda solve, guess, method: choice)
+    inputs = {name: files[name] for name in ("in_file", "mask")}
+    report = L2(choose_weight="lcurve", **inputs).run(cwd=str(tmp_path)).outputs.out_report
+    assert report["Parameters"]["weight"] == used
+    if warned is None:
+        assert "Warnings" not in report
+    else:
+        assert re.search(warned, report["Warnings"][0])
+
+
+def test_two_passes_keep_the_mean_of_zero(files: dict[str, str], tmp_path: Path) -> None:
+    inputs = {name: files[name] for name in ("in_file", "mask")}
+    done = WHTV(two_pass=0.02, te=0.0, **inputs).run(cwd=str(tmp_path)).outputs
+    assert done.out_report["Measured"]["StrongVoxels"] > 0
+    found, mask = load(done.out_file).data, load(files["mask"]).mask
+    assert float(found[mask].mean()) == pytest.approx(0.0, abs=1e-7)
+    assert not bool(found[~mask].any()) and float(found.std()) > 0.005
 
 
 def test_two_passes_of_any_inversion(files: dict[str, str], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from qsmflow.bids.ismrmrd import Protocol, Writer
 from qsmflow.cli.main import main
 from qsmflow.core.kspace.fourier import to_kspace
+from qsmflow.engines import progress
 from qsmflow.interfaces.coils import load_coil_images, save_coil_images
 from qsmflow.interfaces.kspace import GRAPPA, CoilCombine, Espirit
 from qsmflow.interfaces.volume import Volume, load, save
@@ -100,7 +101,15 @@ def test_coil_images_come_back(tmp_path: Path) -> None:
     torch.testing.assert_close(load_coil_images(path).data, data)
 
 
-def test_what_is_lacking_is_said(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_grappa_says_how_far_it_is(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(progress, "leave", lambda folder, line: lines.append(line))
+    GRAPPA(in_file=[str(raw)]).run(cwd=str(tmp_path))
+    assert lines[0].startswith("echo 1: iteration 1, share left ") and lines[-1].startswith("echo 2: ")
+    assert lines[-1].endswith(" 0")
+
+
+def test_what_is_lacking_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     coil = save_coil_images(Volume(images()[1][0], AFFINE), tmp_path / "coils.nii")
     flat = save(Volume(torch.ones(4, 4, 4), AFFINE), tmp_path / "flat.nii")
     for words, told in (
@@ -108,7 +117,6 @@ def test_what_is_lacking_is_said(raw: Path, tmp_path: Path, capsys: pytest.Captu
         (["coil_combine", "--in_file", coil, "--method", "offsets"], "needs two echoes"),
         (["coil_combine", "--in_file", flat, "--method", "adaptive"], "the coils must be the fourth"),
         (["coil_combine", "--method", "adaptive"], "neither in_file nor magnitude"),
-        (["grappa", "--in_file", str(raw), "--kernel", "4"], "kernel = 4 is even"),
         (["coil_combine", "--magnitude", flat, flat, "--phase", flat, "--method", "adaptive"], "2 magnitude and 1"),
         (["espirit"], "neither in_file nor magnitude"),
     ):

@@ -37,6 +37,8 @@ def head(shift: float = 0.0) -> dict[str, NDArray[np.float32]]:
         "brain": brain,
         "localmask": local,
         "total": brain * (0.5 * z / 50 + chi / 3),
+        "noise": brain * (0.001 + 0.002 * radius),
+        "r2star": brain * (15 + 100 * np.abs(chi)),
         "local": local * (chi / 3 + noise),
         "tkd": local * (0.8 * chi + 4 * noise),
         "l2": local * (0.7 * chi + 2 * noise),

@@ -12,6 +12,7 @@ from qsmflow.bids.discovery import discover
 from qsmflow.config import BACKGROUNDS, INVERSIONS, NONLINEAR, CoilCombine, Config, CSFMask, QualityMask, Unwrap
 from qsmflow.engines.execute import real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
+from qsmflow.workflows.inversion import phase_time
 from tests.builders import add_derivative, make_bids
 
 
@@ -223,3 +224,18 @@ def test_uncombined_coils_are_combined(tmp_path: Path, method: str) -> None:
     assert ("series_single.reconstruction.espirit" in found) == (method == "espirit")
     text = " ".join(methods_sentences(workflow))
     assert "coils were combined" in text and "GRAPPA" not in text
+
+
+def test_the_methods_text_follows_the_stages(tmp_path: Path) -> None:
+    text = " ".join(methods_sentences(graph(tmp_path, orientations=("ori1", "ori2"))))
+    told = ["processed by qsmflow", "brain was masked", "unwrapped by ROMEO", "echoes were combined"]
+    told += ["background field", "Susceptibility was computed", "registered", "COSMOS"]
+    places = [text.index(words) for words in told]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("te", "time"), [((0.005, 0.012, 0.019), 0.007), ((0.02,), 0.02), ((0.004, 0.012, 0.017), 0.005)]
+)
+def test_the_phase_time_is_a_plain_number(te: tuple[float, ...], time: float) -> None:
+    assert phase_time(te) == time

@@ -44,6 +44,11 @@ class Choice:
     changes: tuple[float, ...]
     chosen: float | None
 
+    @property
+    def at_edge(self) -> bool:
+        """Whether a weight was chosen beyond the last but one, where the curve is known on one side alone."""
+        return self.chosen is not None and not self.weights[1] <= self.chosen <= self.weights[-2]
+
 
 def choose_weight(solve: Callable[[float, Norms], torch.Tensor], guess: float, method: str) -> Choice:
     """Try weights two decades around a guess, and choose one.
@@ -75,7 +80,7 @@ def choose_weight(solve: Callable[[float, Norms], torch.Tensor], guess: float, m
     the L-curve).
     """
     if not guess > 0:
-        raise ValueError(f"weight must be above 0, got {guess}")
+        raise ValueError(f"the weight to look around for a better one must be above 0, got {guess:g}")
     if method not in ("quasioptimality", "lcurve"):
         raise ValueError(f"unknown method {method!r} to choose a weight")
     weights = tuple(guess * 10.0 ** (REACH * (2.0 * i / (COUNT - 1) - 1.0)) for i in range(COUNT))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ..field import fitting_turns, wrap
-from ..line import fit_line
+from ..line import fit_line, one_time_an_echo
 from .volume import turns_of_parts
 
 
@@ -56,8 +56,7 @@ def unwrap_echoes(
     """
     if echoes not in ("template", "individual"):
         raise ValueError(f"echoes {echoes!r}: not template or individual")
-    if len(te) != len(phase):
-        raise ValueError(f"{len(phase)} echoes but {len(te)} echo times")
+    one_time_an_echo(phase, te)
     weight = magnitude.square() * mask
     unwrapped = torch.empty_like(phase)
     unwrapped[0] = unwrap(phase[0], magnitude[0])

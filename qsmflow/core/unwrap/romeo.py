@@ -9,6 +9,7 @@ import torch
 from scipy import ndimage
 
 from ..field import wrap
+from ..line import one_time_an_echo
 
 
 def romeo(phase: torch.Tensor, magnitude: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -57,10 +58,16 @@ def voxel_quality(phase: torch.Tensor, magnitude: torch.Tensor, te: Sequence[flo
     warpkit's, the mean of ROMEO's edge weights around a voxel; that needs two echoes, so for one echo the weights that
     one echo has are averaged here: phase coherence times magnitude coherence.
 
+    Raises
+    ------
+    ValueError
+        Numbers of echoes and of echo times differ.
+
     References
     ----------
     Dymerska et al., Magn Reson Med 2021; Hagberg et al., NeuroImage 2022 (quality masks).
     """
+    one_time_an_echo(phase, te)
     if len(phase) == 1:
         return _single_echo_quality(phase[0], magnitude[0])
     from warpkit.warpkit_cpp import romeo_voxelquality

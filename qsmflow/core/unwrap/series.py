@@ -9,6 +9,7 @@ import torch
 
 from ..bipolar import alternate, readout_ramp
 from ..field import receiver_offset, wrap
+from ..line import one_time_an_echo
 from .echoes import unwrap_echoes
 from .laplacian import laplacian
 from .volume import unwrap_volume
@@ -77,10 +78,11 @@ def unwrap_series(
     Raises
     ------
     ValueError
-        No such choice; bipolar readout of fewer than three echoes.
+        No such choice; numbers of echoes and of echo times differ; bipolar readout of fewer than three echoes.
     """
     if bipolar not in ("auto", "yes", "no"):
         raise ValueError(f"bipolar {bipolar!r}: not auto, yes or no")
+    one_time_an_echo(phase, te)
     exact = "romeo" if method == "laplacian" else method
 
     def unwrap(image: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -66,6 +67,10 @@ def test_the_l_curve_gives_its_inflection() -> None:
 
     choice = choose_weight(solve, 1.0, "lcurve")
     assert choice.chosen is not None and math.log10(choice.chosen) == pytest.approx(0.3, abs=0.01)
+    assert not choice.at_edge
+    assert dataclasses.replace(choice, chosen=1.01 * choice.weights[-2]).at_edge
+    assert dataclasses.replace(choice, chosen=0.99 * choice.weights[1]).at_edge
+    assert not dataclasses.replace(choice, chosen=None).at_edge
 
 
 def test_a_curve_without_the_point_chooses_nothing() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from qsmflow.core.field import combine_echoes, radians_per_ppm, wrap
-from qsmflow.core.unwrap import unwrap_echoes, unwrap_series, unwrap_volume
+from qsmflow.core.unwrap import unwrap_echoes, unwrap_series, unwrap_volume, voxel_quality
 
 EVEN, UNEVEN, TWO, ONE = (0.004, 0.012, 0.020), (0.004, 0.009, 0.017, 0.022, 0.033), (0.005, 0.012), (0.020,)
 EXACT = ("romeo", "best_path", "segue")
@@ -105,6 +105,10 @@ def test_refusals() -> None:
         unwrap_echoes(ones, ones, TWO, mask, lambda p, _: p, echoes="magic")
     with pytest.raises(ValueError, match="echo times"):
         unwrap_echoes(ones, ones, EVEN, mask, lambda p, _: p)
+    with pytest.raises(ValueError, match="2 echoes but 3 echo times"):
+        unwrap_series(ones, ones, EVEN, (1, 1, 1), mask)
+    with pytest.raises(ValueError, match="2 echoes but 3 echo times"):
+        voxel_quality(ones, ones, EVEN)
     with pytest.raises(ValueError, match="auto, yes or no"):
         unwrap_series(ones, ones, TWO, (1, 1, 1), mask, bipolar="maybe")
     with pytest.raises(ValueError, match="three echoes"):

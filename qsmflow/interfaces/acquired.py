@@ -1,0 +1,30 @@
+"""Echo times and field strengths that no scanner has: refused in a stage as in the sidecars of a dataset."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from qsmflow.bids.acquisition import FIELD_RANGE, LONGEST_ECHO
+from qsmflow.errors import UsageError
+
+
+def check_acquired(inputs: dict[str, Any]) -> None:
+    """Refuse, by a `UsageError`, the values of the inputs ``te`` and ``b0`` that cannot be.
+
+    A list ``te`` holds echo times, s, which are above zero and ascend; a single one may be zero, which stands for none.
+    """
+    te = inputs.get("te")
+    times = te if isinstance(te, list) else []
+    for time in times or ([te] if isinstance(te, float) and te != 0 else []):
+        if not time > 0:
+            raise UsageError(f"te: {time:g} s is no echo time; give it in seconds")
+        if not time <= LONGEST_ECHO:
+            raise UsageError(f"te: {time:g} s is no echo time: milliseconds? give it in seconds")
+    for earlier, later in pairwise(times):
+        if not earlier < later:
+            raise UsageError(f"te: {later:g} s comes after {earlier:g} s; give the echoes in the order of their times")
+    b0 = inputs.get("b0")
+    low, high = FIELD_RANGE
+    if isinstance(b0, float) and not low <= b0 <= high:
+        raise UsageError(f"b0: {b0:g} T is no field strength of a scanner; give it in tesla")
