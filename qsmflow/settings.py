@@ -64,6 +64,10 @@ def _check(item: dataclasses.Field[Any], hint: Any, value: Any) -> None:
         raise ConfigError(f"{name}: expected {expected.__name__}, got {value!r}")
     if get_origin(hint) is tuple and not isinstance(value, tuple):
         raise ConfigError(f"{name}: expected a list, got {value!r}")
+    if get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{name}: expected a table, got {value!r}")
+        return  # of entries that no one declared; who reads them says what they may be
     for one in value if isinstance(value, tuple) else (value,):
         if meta["choices"] and one not in meta["choices"]:
             raise ConfigError(f"{name}: {one!r} is not one of {', '.join(meta['choices'])}")

@@ -22,6 +22,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EPILOG,
     )
     parser.add_argument("recipe", metavar="RECIPE", help="TOML file, or name of a recipe of the package")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="output of a `qsmflow run` with COSMOS, for recipes of kind cosmos"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: the recipe's name, here)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="how many on a node (default: %(default)s)")
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from qsmflow.training.fit import train
     from qsmflow.training.recipe import read_recipe
 
-    recipe = read_recipe(args.recipe)
+    recipe = read_recipe(args.recipe, args.data)
     out = args.out or Path(recipe.name)
     weights = train(recipe, out, device=args.device, devices=args.devices, nodes=args.nodes, workers=args.workers)
     say(f"weights {weights}, card {weights.with_suffix('.json')}, log {out / 'log'}")

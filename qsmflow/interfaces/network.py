@@ -30,9 +30,7 @@ class NetworkInputSpec(StageInputSpec):
 
     noise = File(exists=True, desc="standard deviation of the field, ppm, for networks that ask; else it is estimated")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True, desc="compute on a CUDA device")
-    memory = traits.Float(
-        0.0, usedefault=True, nohash=True, desc="memory that the stage may take, GB; 0: what is free"
-    )
+    memory = traits.Float(0.0, usedefault=True, nohash=True, desc="memory that the stage may take, GB; 0: what is free")
     weights_version = traits.Str(hidden=True, desc="sha256 of the weights, so that retrained ones are used")
 
 

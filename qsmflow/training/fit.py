@@ -126,7 +126,7 @@ def train(
     if _finished(weights, recipe):
         return weights
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", DeprecationWarning)
+    warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
     fit = recipe.fit
     clock = _Clock()
     checkpoints = ModelCheckpoint(

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 
 from qsmflow.core.metrics import hfen, nrmse, nrmse_demeaned, xsim
 from qsmflow.nets.levels import Ladder
+from qsmflow.nets.predict import infer
 
 from .losses import weighted_sum
 from .recipe import Recipe
@@ -105,24 +106,12 @@ class Training(lightning.LightningModule):
     def validation_step(self, batch: int, number: int) -> None:
         """Metrics of one held-out volume; the NRMSE of a map of zeros is 100."""
         sight = self._held_out[number]
-        predicted = self._whole(sight)
+        predicted, _ = infer(self.network, self.card, sight.scene.scan, device=self.device.type, precision="float32")
         for metric in _METRICS:
             score = metric(predicted, sight.truth, sight.scene.mask)
             self.log(f"validation/{metric.__name__}", score, prog_bar=metric is nrmse, batch_size=1)
         if number == 0:
             self._draw(predicted, sight)
-
-    def _whole(self, sight: Sight) -> torch.Tensor:
-        """The prediction of a whole volume, ppm, zero outside the mask."""
-        shape, multiple = sight.truth.shape, self.network.multiple
-        missing = [amount for n in reversed(shape) for amount in (0, -n % multiple)]
-        inputs = torch.nn.functional.pad(sight.inputs.to(self.device), missing)
-        if self.network.dims == 2:
-            slices = [self(inputs[None, ..., at])[0, 0] for at in range(shape[2])]
-            whole = torch.stack(slices, -1)
-        else:
-            whole = self(inputs[None])[0, 0]
-        return whole[tuple(slice(n) for n in shape)].to(sight.truth.device) * sight.scene.mask
 
     def _draw(self, predicted: torch.Tensor, sight: Sight) -> None:
         """Prediction, truth and difference side by side, in the middle slice, for TensorBoard."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,9 @@ class Recipe(Settings):
         unknown = [name for name in self.loss if name not in LOSSES]
         if unknown or not self.loss:
             raise ConfigError(f"loss: {', '.join(unknown) or 'none given'}; there are {', '.join(LOSSES)}")
-        if self.data.kind == "cosmos" and not self.data.folder:
-            raise ConfigError("data.folder: missing; give the output of a `qsmflow run` on several orientations")
+        for name, weight in self.loss.items():
+            if not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+                raise ConfigError(f"loss.{name}: {weight!r} is no weight; give a number that is not negative")
         try:
             self.card().build()
         except CardError as error:
@@ -135,8 +137,15 @@ def _unit(channel: str) -> str:
     return "1" if channel in ("mask", "magnitude") else "ppm"
 
 
-def read_recipe(source: Path | str) -> Recipe:
+def read_recipe(source: Path | str, folder: Path | None = None) -> Recipe:
     """A recipe from a TOML file, or of the package by its name.
+
+    Parameters
+    ----------
+    source
+        File, or name.
+    folder
+        Takes the place of ``data.folder``.
 
     Raises
     ------
@@ -150,6 +159,15 @@ def read_recipe(source: Path | str) -> Recipe:
             raise ConfigError(f"{source}: no such recipe; give a .toml file or one of {', '.join(known)}")
         path = FOLDER / f"{source}.toml"
     try:
-        return from_table(Recipe, read_table(path))
+        recipe = from_table(Recipe, read_table(path))
+        if folder is not None and recipe.data.kind != "cosmos":
+            raise ConfigError(f"data.kind: {recipe.data.kind} takes no --data; only cosmos does")
+        if folder is not None:
+            recipe = replace(recipe, data=replace(recipe.data, folder=str(folder.absolute())))
+        if recipe.data.kind == "cosmos" and not recipe.data.folder:
+            raise ConfigError(
+                "data.folder: missing; give --data, the output of a `qsmflow run` on several orientations"
+            )
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    return recipe

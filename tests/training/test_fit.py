@@ -16,7 +16,7 @@ import torch
 from qsmflow.nets.weights import load
 from qsmflow.settings import ConfigError, from_table, to_toml
 from qsmflow.training.fit import train
-from qsmflow.training.recipe import Recipe, read_recipe
+from qsmflow.training.recipe import FOLDER, Recipe, read_recipe
 
 pytest.importorskip("lightning")
 
@@ -90,6 +90,7 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
         ({"inputs": ["field"]}, "takes 2"),
         ({"inputs": ["field", "colour"]}, "colour"),
         ({"data": {"kind": "cosmos"}}, "data.folder"),
+        ({"loss": {"l1": -1.0}}, "loss.l1"),
         ({"fit": {"optimizer": "sgd"}}, "sgd"),
     ],
 )
@@ -104,3 +105,16 @@ def test_bad_recipes_are_one_line(tmp_path: Path, change: dict[str, object], tol
     with pytest.raises(ConfigError, match=told) as found:
         read_recipe(path)
     assert "bad.toml" in str(found.value) and "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_recipes_of_the_package_can_be_read(path: Path, tmp_path: Path) -> None:
+    text = path.read_text()
+    recipe = read_recipe(path.stem, tmp_path if 'kind = "cosmos"' in text else None)
+    assert recipe.name == path.stem
+    assert recipe.card().build().inputs == len(recipe.inputs)
+
+
+def test_only_cosmos_takes_data(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="takes no --data"):
+        read_recipe("deepqsm", tmp_path)
