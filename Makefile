@@ -47,6 +47,7 @@ lint: setup ## style, types, order of the rooms, spelling
 bench: setup ## speed and memory, see benchmarks/
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.bench_kspace --large
+	$(BIN)/python -m benchmarks.training
 
 browser: setup ## the report in a headless Chromium that is already installed
 	$(BIN)/python -m pytest -m browser

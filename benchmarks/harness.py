@@ -94,15 +94,15 @@ def child(case: Case, path: Path, device: str, threads: int) -> str:
     def work() -> None:
         results[:] = [case.run(given)]
 
-    before = _reset_peak(device)
+    before = reset_peak(device)
     taken = _Times.of(work, device)
     if taken.wall < _LONG:  # the first time libraries are loaded, which costs time and memory
-        before = _reset_peak(device)
+        before = reset_peak(device)
         taken = min(_Times.of(work, device) for _ in range(2))
-    peak = (_peak(device) - before) / (4 * head.mask.numel())
+    volumes = (peak(device) - before) / (4 * head.mask.numel())
     unit = min(_Times.of(pair, device) for _ in range(9))
     errors = case.score(head, results[0]) if case.score is not None else {}
-    return json.dumps(asdict(Cost(taken.wall, taken.work / unit.work, errors, peak)))
+    return json.dumps(asdict(Cost(taken.wall, taken.work / unit.work, errors, volumes)))
 
 
 class _Times(NamedTuple):
@@ -121,7 +121,7 @@ class _Times(NamedTuple):
         return cls(time.process_time() - processor if device == "cpu" else wall, wall)
 
 
-def _reset_peak(device: str) -> int:
+def reset_peak(device: str) -> int:
     """Forget the peak so far; bytes in use now."""
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
@@ -130,7 +130,8 @@ def _reset_peak(device: str) -> int:
     return _status("VmRSS")
 
 
-def _peak(device: str) -> int:
+def peak(device: str) -> int:
+    """Most bytes in use since `reset_peak`."""
     return torch.cuda.max_memory_allocated() if device != "cpu" else _status("VmHWM")
 
 
