@@ -37,8 +37,8 @@ def test_toml_comes_back() -> None:
         ({"l2": {"weight": float("inf")}}, "l2.weight: inf is not a finite number"),
         ({"lbv": {"tolerance": float("nan")}}, "lbv.tolerance: nan is not a finite number"),
         ({"ndi": {"weight": 0.0}, "inversion": ["ndi"], "choose_weight": "lcurve"}, "ndi.weight: 0 is no weight"),
-        ({"inversion": ["tkd"], "choose_weight": "lcurve"}, "choose_weight: tkd: a threshold and no weight"),
-        ({"inversion": ["ilsqr"], "choose_weight": "lcurve"}, "choose_weight: ilsqr: a threshold and no weight"),
+        ({"inversion": ["tkd"], "choose_weight": "lcurve"}, "choose_weight: tkd without a weight"),
+        ({"inversion": ["ilsqr"], "choose_weight": "lcurve"}, "choose_weight: ilsqr without a weight"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(table: dict[str, object], told: str) -> None:

@@ -68,7 +68,7 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
         weights = {name: getattr(self, name).weight for name in INVERSIONS if hasattr(getattr(self, name), "weight")}
         chosen = [name for name in self.inversion if name in weights]
         if not chosen:
-            told = f"{', '.join(self.inversion)}: a threshold and no weight that the data could choose"
+            told = f"{', '.join(self.inversion)} without a weight that the data could choose"
             raise ConfigError(f"choose_weight: {told}; add one of {', '.join(weights)}, or set it to none")
         for name in chosen:
             if weights[name] == 0:
