@@ -64,6 +64,11 @@ OUTPUTS: dict[str, Output] = {
     "ndi": Output("anat", "Chimap", "ndi", "Susceptibility by nonlinear dipole inversion.", _CHI),
     "whtv": Output("anat", "Chimap", "whtv", "Susceptibility by weak-harmonic total-variation inversion.", _CHI),
     "medi": Output("anat", "Chimap", "medi", "Susceptibility by morphology-enabled dipole inversion.", _CHI),
+    "denoised": Output("fmap", "fieldmap", "denoised", "Local field after denoising by a network.", _PPM),
+    "qsmnet": Output("anat", "Chimap", "qsmnet", "Susceptibility by QSMnet.", _CHI),
+    "qsmnet_plus": Output("anat", "Chimap", "qsmnetplus", "Susceptibility by QSMnet+.", _CHI),
+    "siqsm": Output("anat", "Chimap", "siqsm", "Susceptibility by SI-QSM.", _CHI),
+    "deepqsm": Output("anat", "Chimap", "deepqsm", "Susceptibility by DeepQSM.", _CHI),
     "cosmos": Output("anat", "Chimap", "cosmos", "Susceptibility by COSMOS, masked and weighted least squares.", _CHI),
     "cosmoskspace": Output("anat", "Chimap", "cosmoskspace", "Susceptibility by COSMOS, closed form in k-space.", _CHI),
     "truth": Output(

@@ -13,7 +13,7 @@ from qsmflow.cli.options import shield_negatives
 from qsmflow.errors import QsmflowError, UsageError
 
 #: Modules of `qsmflow.cli`, one a verb; each has ``add_parser(subparsers)``, which names its ``run(args) -> int``.
-VERBS = ("run", "validate", "stage", "simulate", "score", "train")
+VERBS = ("run", "validate", "stage", "simulate", "weights", "score", "train")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -18,7 +18,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sloppy", action="store_true", help="the preset sloppy: quick and inaccurate, for trying")
     group.add_argument("--preset", metavar="NAME", help="settings that come with qsmflow, by name")
     group.add_argument("--config-file", type=Path, metavar="TOML", help="settings; the run log of a run replays it")
-    for name in ("background", "inversion", "choose_weight", "two_pass", "reference", "orientation_weights"):
+    for name in ("background", "denoise", "inversion", "choose_weight", "two_pass", "reference", "orientation_weights"):
         add_setting(group, f"--{name}".replace("_", "-"), config.Config, name)
     stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
     for table in dataclasses.fields(config.Config):

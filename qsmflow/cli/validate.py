@@ -44,8 +44,10 @@ def run(args: argparse.Namespace) -> int:
     """Look and print; returns 0 or 1 and raises `InputError` or `UsageError` for what stops everything."""
     from qsmflow.bids.checks import check_layout
     from qsmflow.bids.discovery import discover
+    from qsmflow.nets.weights import check_settings
 
     config = settings_from(args)
+    check_settings(config)
     selection = selection_from(args)
     check_layout(args.bids_dir, participants=selection.participants)
     discovery = discover(
@@ -167,6 +169,8 @@ def _stages(series: Series, config: Config) -> Iterator[str]:
             yield "r2star"
     if "local" not in series.supplied:
         yield from BACKGROUNDS[config.background]
+    if config.denoise:
+        yield "denoiser"
     yield from config.inversion
 
 

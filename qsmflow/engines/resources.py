@@ -26,6 +26,8 @@ class Resources:
         Devices.
     minutes
         Time limit to ask of a cluster, per million voxels and image.
+    least_voxels
+        Of the grid that the stage works on, whatever that of the image is.
     """
 
     volumes: float
@@ -33,10 +35,11 @@ class Resources:
     cpus: int = 1
     gpus: int = 0
     minutes: float = 2.0
+    least_voxels: int = 0
 
     def memory_gb(self, voxels: int, images: int = 1) -> float:
         """Peak memory, GB, on a grid of `voxels` with `images` echoes or orientations."""
-        return BASE_GB + (self.volumes + self.volumes_per_image * images) * voxels * 4 / 1e9
+        return BASE_GB + (self.volumes + self.volumes_per_image * images) * max(voxels, self.least_voxels) * 4 / 1e9
 
 
 def available_cpus() -> int:

@@ -23,6 +23,8 @@ from .volume import Volume, load, load_like, load_mask, save
 
 #: Volumes of the image's grid that are held beside what the network needs.
 _BESIDE = 12
+#: With this a network of 32 channels has its first level in slabs; a head in voxels of 1 mm has some four million.
+_RESOURCES = Resources(volumes=100, cpus=64, minutes=4, least_voxels=4_000_000)
 
 
 class NetworkInputSpec(StageInputSpec):
@@ -90,7 +92,7 @@ class NetworkInversion(Network, Inversion):
     """Load field and mask, invert, save."""
 
     output_spec = NetworkInversionOutputSpec
-    resources = Resources(volumes=100, cpus=64, minutes=4)
+    resources = _RESOURCES
 
     def _invert(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
@@ -177,7 +179,7 @@ class Denoiser(Network):
     stage = "denoiser"
     method = "U-Net denoiser of the field"
     output = "field"
-    resources = Resources(volumes=100, cpus=64, minutes=4)
+    resources = _RESOURCES
     input_spec = DenoiserInputSpec
     output_spec = DenoiserOutputSpec
 

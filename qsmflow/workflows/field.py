@@ -62,12 +62,12 @@ def init_field_wf(
 
     Outputs
     -------
-    total
+    total, noise
     """
     workflow = Workflow(name=name)
     workflow.__desc__ = _methods_text(unwrap, field, len(te))
     inputnode = fields_node(["phase", "magnitude", "mask"], "inputnode")
-    outputnode = fields_node(["total"], "outputnode")
+    outputnode = fields_node(["total", "noise"], "outputnode")
     unwrapped = stage_node(Unwrap(te=list(te), **vars(unwrap)), "unwrap", budget)
     intercept = len(te) > 1 and not unwrap.remove_offset
     fit = stage_node(FieldMap(te=list(te), b0=b0, intercept=intercept, **vars(field)), "field", budget)
@@ -76,7 +76,7 @@ def init_field_wf(
             (inputnode, unwrapped, [("phase", "in_file"), ("magnitude", "magnitude"), ("mask", "mask")]),
             (inputnode, fit, [("magnitude", "magnitude"), ("mask", "mask")]),
             (unwrapped, fit, [("out_file", "in_file")]),
-            (fit, outputnode, [("out_file", "total")]),
+            (fit, outputnode, [("out_file", "total"), ("out_noise", "noise")]),
         ]
     )
     acquired = {"EchoTime": list(te), "MagneticFieldStrength": b0}

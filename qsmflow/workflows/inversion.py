@@ -10,6 +10,7 @@ from nipype.pipeline.engine import Workflow
 from qsmflow import config
 from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD, TSVD
 from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
+from qsmflow.interfaces.network import SIQSM, DeepQSM, QSMnet, QSMnetPlus
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -27,6 +28,10 @@ INVERSIONS = {
     "ndi": (NDI, "nonlinear dipole inversion [@ndi]"),
     "whtv": (WHTV, "weak-harmonic total-variation inversion [@whqsm]"),
     "medi": (MEDI, "morphology-enabled dipole inversion [@medi]"),
+    "qsmnet": (QSMnet, "the network QSMnet [@qsmnet]"),
+    "qsmnet_plus": (QSMnetPlus, "the network QSMnet+ [@qsmnetplus]"),
+    "siqsm": (SIQSM, "the network SI-QSM"),
+    "deepqsm": (DeepQSM, "the network DeepQSM [@deepqsm]"),
 }
 
 
@@ -54,10 +59,10 @@ def init_inversion_wf(
 
     Inputs
     ------
-    local, mask, magnitude, csf, reference_mask
+    local, mask, magnitude, noise, csf, reference_mask
     """
     workflow = Workflow(name=name)
-    inputnode = fields_node(["local", "mask", "magnitude", "csf", "reference_mask"], "inputnode")
+    inputnode = fields_node(["local", "mask", "magnitude", "noise", "csf", "reference_mask"], "inputnode")
     common: dict[str, Any] = {
         "b0_dir": b0_dir,
         "reference": settings.reference,
@@ -72,8 +77,7 @@ def init_inversion_wf(
         known = {name: value for name, value in common.items() if name in inputs}
         node = stage_node(interface(**known, **vars(getattr(settings, method))), method, budget)
         wires = [("local", "in_file"), ("mask", "mask"), ("csf", "csf"), ("reference_mask", "reference_mask")]
-        if "magnitude" in inputs:
-            wires.append(("magnitude", "magnitude"))
+        wires += [(optional, optional) for optional in ("magnitude", "noise") if optional in inputs]
         workflow.connect([(inputnode, node, wires)])
         keep(workflow, node, "out_file", method, destination)
     names = [INVERSIONS[method][1] for method in methods]

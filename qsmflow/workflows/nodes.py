@@ -37,9 +37,11 @@ class Destination:
 
 
 def stage_node(interface: Any, name: str, budget: Budget) -> Node:
-    """A node whose memory and threads come from the interface's own record."""
+    """A node whose memory and threads come from the interface's own record, of which it is told where it can ask."""
     need = interface.resources
     node = Node(interface, name=name, mem_gb=round(need.memory_gb(budget.voxels, budget.images), 2))
+    if "memory" in interface.inputs.traits():
+        interface.inputs.memory = node.mem_gb
     node.n_procs = max(1, min(need.cpus, budget.threads))
     return node
 

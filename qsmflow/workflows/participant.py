@@ -20,6 +20,7 @@ from qsmflow.bids.write import describe_dataset, write_text
 from qsmflow.config import Config
 from qsmflow.engines.execute import Machine, Outcome, Watch, execute
 from qsmflow.errors import InputError, QsmflowError
+from qsmflow.nets.weights import check_settings
 from qsmflow.reports.boilerplate import write_citation
 from qsmflow.reports.record import RunRecord, write_record
 from qsmflow.reports.subject import write_subject_report
@@ -68,6 +69,7 @@ def make_plan(request: Request) -> Plan:
 
     A fault of one subject keeps that subject out; a fault of the request or of the whole dataset is raised.
     """
+    check_settings(request.settings)
     check_layout(request.bids_dir, request.out_dir, request.participants)
     found: Discovery = discover(
         request.bids_dir,

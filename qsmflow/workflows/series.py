@@ -10,6 +10,7 @@ from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.scale_phase import CombineMagnitude, ScalePhase
 
 from .background import init_background_wf
+from .denoising import init_denoising_wf
 from .field import init_field_wf
 from .inversion import init_inversion_wf
 from .masking import init_masking_wf
@@ -97,6 +98,7 @@ def init_series_wf(
     )
     if start is not None:
         workflow.connect([(start, inversion, [("out_combined", "inputnode.magnitude")])])
+    field: Workflow | None = None
     if "local" in series.supplied:
         local = _supplied(workflow, series, "local", budget, destination)
         source, local_field, mask_source, mask_field = local, "out_file", masking, "outputnode.mask"
@@ -134,12 +136,23 @@ def init_series_wf(
         source, local_field, mask_source, mask_field = background, "outputnode.local", background, "outputnode.mask"
     workflow.connect(
         [
-            (source, inversion, [(local_field, "inputnode.local")]),
             (mask_source, inversion, [(mask_field, "inputnode.mask")]),
             (source, outputnode, [(local_field, "local")]),
             (mask_source, outputnode, [(mask_field, "mask")]),
         ]
     )
+    taker = inversion
+    if settings.denoise:
+        taker = init_denoising_wf(denoiser=settings.denoiser, b0_dir=b0_dir, budget=budget, destination=destination)
+        workflow.connect(
+            [
+                (mask_source, taker, [(mask_field, "inputnode.mask")]),
+                (taker, inversion, [("outputnode.local", "inputnode.local")]),
+            ]
+        )
+    workflow.connect([(source, taker, [(local_field, "inputnode.local")])])
+    if field is not None:
+        workflow.connect([(field, taker, [("outputnode.noise", "inputnode.noise")])])
     if (finds_csf or "csf" in series.supplied) and "medi" in settings.inversion:
         inversion.__desc__ += "The cerebrospinal fluid was held even by MEDI+0 [@medi0]. "
     if finds_csf:

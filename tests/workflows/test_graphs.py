@@ -239,3 +239,16 @@ def test_the_methods_text_follows_the_stages(tmp_path: Path) -> None:
 )
 def test_the_phase_time_is_a_plain_number(te: tuple[float, ...], time: float) -> None:
     assert phase_time(te) == time
+
+
+@pytest.mark.parametrize("denoise", [False, True])
+def test_networks_invert_what_the_denoiser_leaves(tmp_path: Path, denoise: bool) -> None:
+    workflow = graph(tmp_path, Config(inversion=("tkd", "qsmnet"), denoise=denoise))
+    flat = workflow._create_flat_graph()
+    nodes = {node.name: node for node in flat.nodes}
+    assert ("denoiser" in nodes) == denoise == ("Noise was taken out" in " ".join(methods_sentences(workflow)))
+    before = "denoiser" if denoise else "vsharp"
+    assert [source(flat, nodes[name], "in_file").name for name in ("tkd", "qsmnet")] == [before, before]
+    assert source(flat, nodes["denoiser" if denoise else "qsmnet"], "noise").name == "field"
+    # the small image is not what a network works on
+    assert nodes["qsmnet"].inputs.memory == nodes["qsmnet"].mem_gb > 2.0

@@ -1,0 +1,62 @@
+"""`qsmflow run` with networks: the field is denoised and inverted, and new weights are used."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from qsmflow.bids.naming import derivative_path, sidecar_path
+from qsmflow.cli.main import main
+from qsmflow.interfaces.volume import load
+from qsmflow.nets import Card, Channel, Denoiser, QSMnet, weights
+
+CARD = Card(
+    name="tiny",
+    network="QSMnet",
+    parameters={"width": 2, "kernel": 3},
+    inputs=(Channel("field", "ppm", 0.0, 0.05),),
+    output=Channel("chi", "ppm", 0.0, 0.1),
+    largest=2.0,
+    voxel_size=(4.0, 4.0, 4.0),
+)
+DENOISER = dataclasses.replace(
+    CARD,
+    network="Denoiser",
+    parameters={"width": 2, "levels": 2},
+    inputs=(Channel("field", "ppm", 0.0, 0.05), Channel("noise", "ppm", 0.0, 0.01)),
+    output=Channel("field", "ppm", 0.0, 0.05),
+)
+
+
+@pytest.mark.slow
+def test_a_run_with_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    inverse, denoiser = tmp_path / "inverse.safetensors", tmp_path / "denoiser.safetensors"
+    weights.save(QSMnet(width=2, kernel=3), CARD, inverse)
+    weights.save(Denoiser(width=2, levels=2), DENOISER, denoiser)
+    bids, out = tmp_path / "bids", tmp_path / "out"
+    assert main(["simulate", str(bids), "--voxel-size", "4", "--supersample", "1"]) == 0
+    words = ["run", str(bids), str(out), "participant", "--skip-bids-validation", "--plugin", "Linear"]
+    words += ["--inversion", "qsmnet", "--qsmnet-weights", str(inverse)]
+    words += ["--denoise", "--denoiser-weights", str(denoiser)]
+    assert main(words) == 0
+    for output, path in (("denoised", denoiser), ("qsmnet", inverse)):
+        made = derivative_path(out, {"sub": "01"}, output)
+        assert float(load(made).data.abs().max()) > 0
+        told = json.loads(sidecar_path(made).read_text())
+        assert told["Measured"]["Weights"][0]["SHA256"] == weights.digest(path)
+    told = json.loads(sidecar_path(derivative_path(out, {"sub": "01"}, "denoised")).read_text())
+    assert told["Measured"]["Weights"][0]["FieldNoiseFrom"] == "map"
+    report = (out / "sub-01.html").read_text()
+    assert "Denoised local field" in report and "QSMnet" in report
+
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "0 nodes executed" in capsys.readouterr().out
+    weights.save(QSMnet(width=2, kernel=3), CARD, inverse)
+    assert main(words) == 0
+    assert "2 nodes executed" in capsys.readouterr().out  # the network and what saves its map
