@@ -9,6 +9,11 @@ from ..grid import as_size, irfft, rfft
 from .padded import Padded
 from .splitting import RELAXATION, slabs
 
+#: rad.
+TURN = 2.0 * torch.pi
+#: Turns to which strong fields are held until there is a first map to tell them from wrong turns: with more of them, a
+#: wrong turn is fitted at once and stays.
+START = 0.25
 #: Weight of the split of the field, in units of the data term where the field is believed. A third or three times as
 #: much converges slower.
 DATA_RHO = 0.3
@@ -29,14 +34,24 @@ def phase_of_one_ppm(te: float, b0: float) -> float:
     return radians_per_ppm(te, b0)
 
 
-def within_half_a_turn(field: torch.Tensor, scale: float) -> torch.Tensor:
-    """`field`, ppm, held to half a turn either way at `scale` rad/ppm; at 0 it is as it is."""
-    return field.clamp(-torch.pi / scale, torch.pi / scale) if scale > 0 else field
+def within(off: torch.Tensor, scale: float, turns: float) -> torch.Tensor:
+    """`off`, ppm, held to that many turns either way at `scale` rad/ppm; at 0 it is as it is."""
+    return off.clamp(-turns * TURN / scale, turns * TURN / scale) if scale > 0 else off
 
 
 def chord(off: torch.Tensor, scale: float) -> torch.Tensor:
-    """``|exp(i scale off) - 1| / scale``, with the sign of small `off`: how far apart the phases of two fields are."""
-    return off * torch.sinc(off * (0.5 * scale / torch.pi))
+    """How far apart the phases of two fields are, ppm, with the sign of `off`.
+
+    ``|exp(i scale off) - 1| / scale`` up to half a turn, where it is largest, and no more beyond.
+    """
+    off = within(off, scale, 0.5)
+    return off * torch.sinc(off * (scale / TURN))
+
+
+def pull(off: torch.Tensor, scale: float) -> torch.Tensor:
+    """Derivative of half the square of `chord`: like `off` where that is small, zero from half a turn on."""
+    off = within(off, scale, 0.5)
+    return off * torch.sinc(off * (2.0 * scale / TURN))
 
 
 class DataTerm:
@@ -83,7 +98,7 @@ class DataTerm:
 
 
 class PhaseDataTerm(DataTerm):
-    """``1/2 |W (exp(i s z) - exp(i s field))|^2 / s^2``: what is a whole turn of phase off costs nothing.
+    """``1/2 |W chord(z - field)|^2``: what no susceptibility explains, as a whole turn too many, does not pull.
 
     Parameters
     ----------
@@ -98,8 +113,7 @@ class PhaseDataTerm(DataTerm):
 
     def __init__(self, field: torch.Tensor, weights: torch.Tensor, scale: float) -> None:
         super().__init__(field, weights)
-        # From a state that is a whole turn off the way back is uphill, from half a turn it is not.
-        self._state = within_half_a_turn(field, scale)
+        self._state = within(field, scale, START)
         self._target = self._state.clone()
         self.scale = scale
 
@@ -109,7 +123,7 @@ class PhaseDataTerm(DataTerm):
     def _nearest(self, state: torch.Tensor, before: torch.Tensor, here: slice) -> torch.Tensor:
         found, power, field = before, self.power[here], self.field[here]
         for _ in range(self._STEPS):
-            angle = self.scale * (found - field)
+            angle = self.scale * within(found - field, self.scale, 0.5)
             slope = power * torch.sin(angle) / self.scale + DATA_RHO * (found - state)
             # Beyond a quarter turn the cost is concave; its curvature is left out there, and the step stays downhill.
             found = found - slope / (power * torch.cos(angle).clamp_min_(0.0) + DATA_RHO)

@@ -8,14 +8,16 @@ import torch
 
 from ..box import ITERATED, Box
 from ..dipole import dipole_kernel
-from ..field import radians_per_ppm
 from ..gradient import gradient, gradient_adjoint, laplacian_spectrum
 from ..solve import Norms, Progress, conjugate_gradients
+from .data import START, chord, phase_of_one_ppm, pull, within
 
 #: ppm per mm: below this a gradient counts as none, and the norm is smooth.
 SMOOTHING = 1e-3
 #: Conjugate gradients within one Gauss-Newton step; the next step moves the weights, so more would be wasted.
 INNER = 10
+#: Least share of its weight that a voxel keeps in the curvature, however far off: without it steps are too long there.
+LEAST = 0.05
 
 
 def medi(
@@ -39,9 +41,11 @@ def medi(
     """Minimise ``|W (exp(i s D chi) - exp(i s field)) / s|^2 / 2 + weight |M grad chi|_1`` over sources in the mask.
 
     W is the magnitude, with mean square one in the mask; M is zero where the magnitude has an edge and at the surface
-    of the mask; s turns ppm into radians at `te`. With `csf`, ``csf_weight |chi - mean of chi|^2 / 2`` over that mask
-    is added, and its mean becomes zero. Solved by Gauss-Newton steps with lagged diffusivity, each by preconditioned
-    conjugate gradients, from zero.
+    of the mask; s turns ppm into radians at `te`. A voxel that is more than half a turn off costs what half a turn
+    does: the field is unwrapped, so the model is not drawn to the next turn. With `csf`,
+    ``csf_weight |chi - mean of chi|^2 / 2`` over that mask is added, and its mean becomes zero. Solved by reweighted
+    least squares with lagged diffusivity, each step by preconditioned conjugate gradients, from zero; the first holds
+    strong fields to a quarter turn instead, for all of them are further off than half a turn there.
 
     Parameters
     ----------
@@ -56,8 +60,8 @@ def medi(
     b0_dir
         Direction of B0 in voxel axes.
     te, b0
-        s and T: echo time and field strength at which the field is taken as a phase, which forgives whole turns and
-        mutes what is far off: no field of the mask should be beyond half a turn. At 0 s the data term is linear.
+        s and T: echo time and field strength at which the field is taken as a phase, which forgives wrong turns and
+        mutes what is far off. At 0 s the data term is linear.
     csf
         bool, (X, Y, Z); None: no reference.
     weight
@@ -70,7 +74,7 @@ def medi(
     tolerance
         Stops when a step changes the susceptibility by less than this share.
     max_iterations
-        Most Gauss-Newton steps, of 10 conjugate gradients with 3 FFT pairs each.
+        Most steps, of 10 conjugate gradients with 3 FFT pairs each.
     progress
         Called after each step with the change.
     norms
@@ -85,8 +89,8 @@ def medi(
     Raises
     ------
     ValueError
-        The mask is empty, the magnitude zero in it, `weight` not positive, `edges` not in [0, 1), or `csf` outside
-        the mask.
+        The mask is empty, the magnitude zero in it, `weight` or `b0` not positive, `te` negative, `edges` not in
+        [0, 1), or `csf` outside the mask.
 
     References
     ----------
@@ -107,7 +111,7 @@ def medi(
     fluid = None if csf is None else box.cut(csf & mask)
     if fluid is not None and not bool(fluid.any()):
         raise ValueError("the CSF mask has no voxel in the mask")
-    scale = radians_per_ppm(te, b0) / torch.pi
+    scale = phase_of_one_ppm(te, b0)
 
     def convolve(chi: torch.Tensor) -> torch.Tensor:
         return box.content(box.spectrum(chi) * kernel)
@@ -127,8 +131,13 @@ def medi(
         def smooth(v: torch.Tensor, diffusivity: torch.Tensor = diffusivity) -> torch.Tensor:
             return gradient_adjoint(diffusivity * gradient(v, voxel_size), voxel_size)
 
-        def normal(v: torch.Tensor) -> torch.Tensor:
-            return (convolve(power * convolve(v)) + smooth(v)) * inside + spread(v)
+        off = convolve(chi) - field
+        drawn = pull(off, scale) if changes else within(off, scale, START)
+        descent = -(convolve(power * drawn) + smooth(chi)) * inside - spread(chi)
+        believed = power * torch.where(off == 0, 1.0, drawn / off).clamp_min_(LEAST)
+
+        def normal(v: torch.Tensor, believed: torch.Tensor = believed) -> torch.Tensor:
+            return (convolve(believed * convolve(v)) + smooth(v)) * inside + spread(v)
 
         # The mean diffusivity in place of the field of them leaves an operator that one division inverts.
         mean = float(diffusivity.mean())
@@ -137,20 +146,14 @@ def medi(
         def precondition(v: torch.Tensor, inverse: torch.Tensor = inverse) -> torch.Tensor:
             return box.content(box.spectrum(v) * inverse) * inside
 
-        off = convolve(chi) - field
-        pull = convolve(power * off * torch.sinc(scale * off)) + smooth(chi)
-        step, _ = conjugate_gradients(
-            normal, -(pull * inside + spread(chi)), iterations=INNER, precondition=precondition
-        )
+        step, _ = conjugate_gradients(normal, descent, iterations=INNER, precondition=precondition)
         chi += step
         size = float(chi.norm())
         changes.append(float(step.norm()) / size if size else 0.0)
         if progress is not None:
             progress(len(changes), changes[-1])
     if norms is not None:
-        off = convolve(chi) - field
-        # |exp(i s a) - 1| / s is |a sinc(s a / 2)|
-        misfit = float((power * (off * torch.sinc(0.5 * scale * off)).square()).sum().sqrt())
+        misfit = float((power * chord(convolve(chi) - field, scale).square()).sum().sqrt())
         norms(misfit, float((penalised * gradient(chi, voxel_size)).abs().sum()) / weight)
     if fluid is not None:
         chi -= chi[fluid].mean()

@@ -8,7 +8,7 @@ import torch
 
 from ..grid import irfft, rfft
 from ..solve import Norms, Progress
-from .data import chord, phase_of_one_ppm, within_half_a_turn
+from .data import chord, phase_of_one_ppm, pull, within
 from .padded import Padded
 
 #: Iterations that take the phase for its difference, up to half a turn: at zero, strong sources are beyond a quarter
@@ -81,14 +81,14 @@ def ndi(
     changes: list[float] = []
     while len(changes) < max_iterations and (not changes or changes[-1] > tolerance):
         off = padded.field - modelled
-        off = off * torch.sinc(off * (scale / torch.pi)) if len(changes) >= _LINEAR else within_half_a_turn(off, scale)
-        pull = convolve(power * off).mul_(padded.mask).sub_(chi, alpha=weight)
-        gained = float((pull * (pull - before)).sum())
-        direction.mul_(max(0.0, gained / energy) if energy > 0 else 0.0).add_(pull)
-        before, energy = pull, float(pull.square().sum())
+        off = pull(off, scale) if len(changes) >= _LINEAR else within(off, scale, 0.5)
+        descent = convolve(power * off).mul_(padded.mask).sub_(chi, alpha=weight)
+        gained = float((descent * (descent - before)).sum())
+        direction.mul_(max(0.0, gained / energy) if energy > 0 else 0.0).add_(descent)
+        before, energy = descent, float(descent.square().sum())
         image = convolve(direction)
         curvature = float((power * image.square()).sum()) + weight * float(direction.square().sum())
-        step = float((direction * pull).sum()) / curvature if curvature > 0 else 0.0
+        step = float((direction * descent).sum()) / curvature if curvature > 0 else 0.0
         chi.add_(direction, alpha=step)
         modelled.add_(image, alpha=step)
         changes.append(abs(step) * float(direction.norm()) / max(float(chi.norm()), torch.finfo(chi.dtype).tiny))

@@ -30,8 +30,9 @@ def tv(
 ) -> tuple[torch.Tensor, list[float]]:
     """Minimise ``|W (D chi - field)|^2 / 2 + weight |grad chi|_1`` by ADMM with a division in k-space.
 
-    With `te`, the data term is ``|W (exp(i s D chi) - exp(i s field))|^2 / (2 s^2)``, s being the phase of 1 ppm: where
-    unwrapping is off by whole turns nothing is lost, and what no susceptibility explains weighs less.
+    With `te`, the data term is ``|W (exp(i s D chi) - exp(i s field))|^2 / (2 s^2)``, s being the phase of 1 ppm, and
+    more than half a turn costs what half a turn does: where unwrapping is off by whole turns little is lost, and what
+    no susceptibility explains weighs less.
 
     Parameters
     ----------

@@ -68,6 +68,18 @@ def test_whole_turns_of_phase_cost_nothing(invert: Invert) -> None:
 
 
 @pytest.mark.parametrize("invert", NONLINEAR)
+@pytest.mark.parametrize("value", [0.5, 1.0, 2.0])
+def test_a_strong_source_is_beyond_half_a_turn(invert: Invert, value: float) -> None:
+    """Its field makes up to three turns at the echo; the linear data term knows of none."""
+    points = coordinates((32, 32, 32), (1.0, 1.0, 1.0))
+    mask, inside = points.norm(dim=-1) < 14, (points - torch.tensor((3.0, -2.0, 1.0))).norm(dim=-1) < 4
+    field = noisy(forward_field(value * inside, (1, 1, 1)), mask)
+    linear, _ = invert(field, mask, (1, 1, 1))
+    found, _ = invert(field, mask, (1, 1, 1), te=0.02)
+    assert error(found, value * inside, mask) < 2.0 * error(linear, value * inside, mask)
+
+
+@pytest.mark.parametrize("invert", NONLINEAR)
 def test_a_short_echo_is_linear(invert: Invert) -> None:
     chi, mask = pieces()
     field = noisy(forward_field(chi, (1, 1, 1)), mask)

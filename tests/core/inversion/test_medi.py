@@ -54,6 +54,21 @@ def test_a_turn_of_phase_is_forgiven() -> None:
     assert error(nonlinear, chi, mask) < min(0.1, 0.4 * error(linear, chi, mask))
 
 
+@pytest.mark.parametrize("value", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_strong_source_is_beyond_half_a_turn(value: float, turned: bool) -> None:
+    """Its field makes up to three turns at the echo; a wrong turn elsewhere is still told from it."""
+    te, b0 = 0.02, 3.0
+    points = coordinates((40, 40, 40), (1.0, 1.0, 1.0))
+    mask, inside = points.norm(dim=-1) < 17, (points - torch.tensor((3.0, -2.0, 1.0))).norm(dim=-1) < 4
+    chi, magnitude = value * inside, 1.0 - 0.3 * inside
+    field = forward_field(chi, (1, 1, 1)) * mask
+    if turned:
+        field[20:28, 8:14, 8:18] -= 1.0 / (42.577478518 * b0 * te)
+    found, _ = medi(field, magnitude, mask, (1, 1, 1), te=te, b0=b0)
+    assert error(found, chi, mask) < 0.1
+
+
 def test_what_is_noisy_counts_less() -> None:
     chi, magnitude, mask, _ = spheres((1.0, 1.0, 1.0))
     field = forward_field(chi * mask, (1, 1, 1)) * mask
@@ -101,6 +116,8 @@ def test_refusals() -> None:
     one = torch.ones(8, 8, 8)
     with pytest.raises(ValueError, match="weight"):
         medi(field, one, mask, (1, 1, 1), weight=0.0)
+    with pytest.raises(ValueError, match="te must be"):
+        medi(field, one, mask, (1, 1, 1), te=-0.01)
     with pytest.raises(ValueError, match="edges"):
         medi(field, one, mask, (1, 1, 1), edges=1.0)
     with pytest.raises(ValueError, match="magnitude"):

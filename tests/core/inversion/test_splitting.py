@@ -9,7 +9,7 @@ from qsmflow.core.dipole import dipole_kernel
 from qsmflow.core.gradient import gradient
 from qsmflow.core.grid import irfft, rfft
 from qsmflow.core.inversion import splitting
-from qsmflow.core.inversion.data import DATA_RHO, DataTerm, PhaseDataTerm
+from qsmflow.core.inversion.data import DATA_RHO, DataTerm, PhaseDataTerm, chord, pull
 from qsmflow.core.inversion.tgv import SECOND_RHO, TotalGeneralisedVariation
 from qsmflow.core.inversion.variation import SUPPORT_RHO, THRESHOLD, TotalVariation
 from qsmflow.core.inversion.weights import noise_weights
@@ -49,6 +49,22 @@ def test_shrink_moves_the_state_and_returns_the_reflection() -> None:
     target = splitting.shrink(state, image.clone(), 0.3)
     assert torch.allclose(state, moved)
     assert torch.allclose(target, 2 * torch.nn.functional.softshrink(moved, 0.3) - moved)
+
+
+@pytest.mark.parametrize("scale", [0.0, 16.0])
+def test_phases_pull_together_up_to_half_a_turn(scale: float) -> None:
+    off = torch.linspace(-1.0, 1.0, 1001, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad((chord(off, scale).square() / 2).sum(), off)
+    off = off.detach()
+    assert torch.allclose(pull(off, scale), slope, atol=1e-12)
+    if scale == 0:
+        assert torch.equal(pull(off, scale), off)
+        return
+    far = off.abs() > torch.pi / scale
+    assert float(pull(off, scale)[far].abs().max()) < 1e-12
+    assert torch.allclose(chord(off, scale)[far].abs(), torch.tensor(2.0 / scale, dtype=torch.float64))
+    phases = torch.exp(1j * scale * off) - 1.0
+    assert torch.allclose(chord(off, scale)[~far].abs(), phases[~far].abs() / scale)
 
 
 @pytest.mark.parametrize("scale", [0.0, 8.0])
