@@ -37,7 +37,7 @@ def assemble(
 ) -> tuple[Series | None, list[RefusalError]]:
     """The series that `images` make, or None and everything that is missing, said twice or impossible.
 
-    Where a total or local field is supplied, phase, echo times and field strength are not needed and are left out.
+    Where a total or local field is supplied, phase is left out, and echo times and field strength may be missing.
     """
     if images[0].name.extension == ".h5":
         return _assemble_raw(entities, images, supplied)
@@ -61,10 +61,12 @@ def assemble(
             refusals.append(refusal)
 
     acquired: dict[str, Any] = {"b0_dir": attempt(_b0_dir, told)}
-    if not field_given:
-        echoes = list(zip(*files.values(), strict=True))
+    echoes = list(zip(*files.values(), strict=True))
+    if not field_given or _all_tell("EchoTime", told):
         acquired["echo_times"] = attempt(_echo_times, echoes, told)
+    if not field_given or _all_tell("MagneticFieldStrength", told):
         acquired["field_strength"] = attempt(_field_strength, told)
+    if not field_given:
         acquired["phase_units"] = next((told[path].get("Units") for path in files.get("phase", ())), None)
     if refusals:
         return None, refusals
@@ -231,6 +233,10 @@ def _agreed(field: str, files: Iterable[Path], told: Mapping[Path, Mapping[str, 
             message = f"{told[path][field]!r}, but {value!r} in {sidecar_path(having[0]).name}"
             raise RefusalError(sidecar_path(path), field, message, "make the two agree")
     return value, having[0]
+
+
+def _all_tell(field: str, told: Mapping[Path, Mapping[str, Any]]) -> bool:
+    return bool(told) and all(content.get(field) is not None for content in told.values())
 
 
 def _is_number(value: Any) -> bool:

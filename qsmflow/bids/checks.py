@@ -11,6 +11,7 @@ import numpy as np
 
 from qsmflow.bids.discovery import select_subjects
 from qsmflow.bids.header import Header, read_header
+from qsmflow.bids.naming import sidecar_path
 from qsmflow.bids.problems import Problem, RefusalError
 from qsmflow.bids.series import MASKS, Head, Series
 from qsmflow.bids.sidecars import Sidecars, read_json
@@ -202,10 +203,22 @@ def _check_reference(series: Series, config: Config) -> Iterator[_Found]:
 
 
 def _check_phase_scale(series: Series, config: Config) -> Iterator[_Found]:
-    nonlinear = [name for name in config.inversion if name in NONLINEAR]
-    if nonlinear and not (series.echo_times and series.field_strength):
-        message = f"a supplied field has none, and {nonlinear[0]} takes the field as a phase"
-        yield RefusalError(series.files[-1], "EchoTime", message, "take another --inversion"), True
+    """Beside a supplied field, the magnitudes alone tell how much phase it is."""
+    taken = [name for name in config.inversion if name in (*NONLINEAR, "medi")]
+    if not taken or (series.echo_times and series.field_strength):
+        return
+    field, unit = ("MagneticFieldStrength", "tesla") if series.echo_times else ("EchoTime", "seconds")
+    if series.magnitude:
+        file, mend = sidecar_path(series.magnitude[0]), f"add it, in {unit}"
+    else:
+        file = series.supplied["local" if "local" in series.supplied else "total"]
+        mend = "add the magnitude with its sidecar"
+    needy = [name for name in taken if name in NONLINEAR]
+    if needy:
+        message = f"missing, and {needy[0]} takes the supplied field as a phase"
+        yield RefusalError(file, field, message, f"{mend}, or take another --inversion"), True
+    else:
+        yield RefusalError(file, field, "missing: the data term of medi is linear", f"{mend}, for the nonlinear one"), False
 
 
 def _check_grid(path: Path, header: Header) -> None:
@@ -246,7 +259,7 @@ def _check_echoes(path: Path, header: Header, series: Series) -> None:
         if volumes != 1:
             raise RefusalError(path, "dim", f"{volumes} volumes", "give one volume")
         return
-    if not series.echo_times or path in series.raw:
+    if series.has_field or not series.echo_times or path in series.raw:
         return
     groups = (series.magnitude, series.phase, series.real, series.imag)
     alone = any(path in group and len(group) == 1 for group in groups)

@@ -26,9 +26,9 @@ class Series:
     coil_magnitude, coil_phase
         Images of the coils, all of one echo after another, where no combined image is there.
     echo_times
-        s, ascending, one an echo.
+        s, ascending, one an echo; empty where a field is supplied and not every magnitude tells its own.
     field_strength
-        B0 in T; None where only derivatives are used that need none.
+        B0 in T; None where a field is supplied and not every magnitude tells it.
     phase_units
         ``Units`` of the phase's sidecar (``rad`` or ``arbitrary``); None where it says nothing.
     b0_dir

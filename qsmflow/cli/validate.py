@@ -123,10 +123,11 @@ def _describe_series(series: Series, config: Config) -> Line:
     grid = "x".join(str(n) for n in header.shape[:3])
     size = "x".join(f"{mm:.4g}" for mm in header.voxel_size)
     facts = [f"grid {grid}", f"voxels {size} mm", f"obliquity {angle:.1f} degrees"]
+    if series.field_strength is not None:
+        facts.insert(0, f"B0 {series.field_strength:g} T")
     if series.echo_times:
         times = "/".join(f"{1e3 * te:.4g}" for te in series.echo_times)
-        echoes = _count(len(series.echo_times), "echo", "echoes")
-        facts.insert(0, f"{echoes}, TE {times} ms, B0 {series.field_strength:g} T")
+        facts.insert(0, f"{_count(len(series.echo_times), 'echo', 'echoes')}, TE {times} ms")
     if series.b0_dir is not None:
         facts.append("B0_dir from the sidecar")
     below = [Line(f"supplied {name}: {path}") for name, path in series.supplied.items()]

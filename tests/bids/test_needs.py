@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qsmflow.config import Config
-from tests.builders import SHAPE, add_derivative, make_bids
+from tests.builders import SHAPE, add_derivative, edit_sidecar, make_bids
 from tests.refusals import check, refused
 
 
@@ -47,14 +47,26 @@ def test_a_mask_must_come_from_somewhere(tmp_path):
     assert problem.stops and problem.field == "part-mag" and "medi" in problem.message
 
 
-def test_a_nonlinear_inversion_needs_the_scale_of_the_phase(tmp_path):
+@pytest.mark.parametrize("lacking", ["EchoTime", "MagneticFieldStrength"])
+def test_a_nonlinear_inversion_needs_the_scale_of_the_phase(tmp_path, lacking):
     root = make_bids(tmp_path / "raw")
-    assert check(root, Config(inversion=("tv", "nltv"))) == []
-    add_derivative(tmp_path / "given", {"sub": "01"}, "local")
-    given = {"local": tmp_path / "given"}
+    for kind in ("local", "brain"):
+        add_derivative(tmp_path / "given", {"sub": "01"}, kind)
+    given = {"local": tmp_path / "given", "mask": tmp_path / "given"}
+    both = Config(inversion=("tv", "nltv", "medi"))
+    assert check(root, both) == []
+    assert check(root, both, derivatives=given) == []
+    for path in (root / "sub-01" / "anat").glob("*part-mag*.nii.gz"):
+        edit_sidecar(path, **{lacking: None})
     assert check(root, Config(inversion=("tv",)), derivatives=given) == []
-    problem = check(root, Config(inversion=("tv", "nltv")), derivatives=given)[0]
-    assert problem.stops and problem.field == "EchoTime" and "nltv" in problem.message
+    problem = refused(root, "sub-01_echo-1_part-mag_MEGRE.json", lacking, config=both, derivatives=given)
+    assert "nltv" in problem.message and "add it" in problem.mend
+    (problem,) = check(root, Config(inversion=("medi",)), derivatives=given)
+    assert not problem.stops and problem.field == lacking and "linear" in problem.message
+    for path in (root / "sub-01" / "anat").glob("*part-mag*"):
+        path.unlink()
+    name = "sub-01_desc-local_fieldmap.nii.gz"
+    refused(root, name, "EchoTime", config=Config(inversion=("nltv",)), derivatives=given)
 
 
 def test_a_reference_needs_its_mask(tmp_path):

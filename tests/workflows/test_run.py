@@ -179,6 +179,27 @@ def test_changed_input_runs_exactly_what_depends_on_it(
     assert not [path for path in text if "series_ori1" in path or "series_ori2" in path or "registration_ori2" in path]
 
 
+@pytest.mark.parametrize("given", ["local", "total"])
+def test_a_supplied_field_is_a_phase_at_the_echo_spacing_of_the_magnitudes(
+    done: tuple[Path, Path], tmp_path: Path, given: str
+) -> None:
+    bids, supplied = done
+    copy, out = tmp_path / "bids", tmp_path / "out"
+    shutil.copytree(
+        bids, copy, ignore=shutil.ignore_patterns("derivatives", "*acq-ori2*", "*acq-ori3*", "*part-phase*")
+    )
+    words = [f"{given}={supplied}", f"mask={supplied}", "--inversion", "nltv", "medi", "--medi-max-iterations", "2"]
+    assert run(copy, out, "participant", "--derivatives", *words) == 0
+    times = [
+        json.loads(path.read_text())["EchoTime"] for path in sorted((copy / "sub-01" / "anat").glob("*part-mag*.json"))
+    ]
+    for output in ("nltv", "medi"):
+        path = derivative_path(out, {"sub": "01", "acq": "ori1"}, output)
+        told = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())["Parameters"]
+        assert told["te"] == pytest.approx(min(np.diff(times))) and told["b0"] == 3.0
+        assert bool(torch.isfinite(load(path).data).all())
+
+
 def test_batch_with_a_bad_subject_finishes_the_others(
     simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
