@@ -218,7 +218,8 @@ def _check_phase_scale(series: Series, config: Config) -> Iterator[_Found]:
         message = f"missing, and {needy[0]} takes the supplied field as a phase"
         yield RefusalError(file, field, message, f"{mend}, or take another --inversion"), True
     else:
-        yield RefusalError(file, field, "missing: the data term of medi is linear", f"{mend}, for the nonlinear one"), False
+        message = "missing, so the data term of medi is linear"
+        yield RefusalError(file, field, message, f"{mend}, for the nonlinear one"), False
 
 
 def _check_grid(path: Path, header: Header) -> None:

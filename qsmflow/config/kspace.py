@@ -35,7 +35,7 @@ class ESPIRiT(Settings):
     threshold: float = setting(
         0.01, "singular values of the calibration matrix below this share of the largest are noise", low=0, high=1
     )
-    sets: int = setting(1, "map sets; the first makes the image", low=1, high=4)
+    sets: int = setting(1, "map sets; more than one where the head is larger than the field of view", low=1, high=4)
     crop: float = setting(0.8, "maps are zero where their eigenvalue is below this", low=0, high=1)
     soft: bool = setting(True, "fade the maps between crop and one instead of a step")
     iterations: int = setting(3, "subspace iterations from each decomposed voxel to its neighbours", low=1)

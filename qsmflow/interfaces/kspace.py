@@ -10,7 +10,7 @@ from nipype.interfaces.base import File, InputMultiObject, OutputMultiObject, is
 from skimage.filters import threshold_otsu
 
 from qsmflow import config
-from qsmflow.core.kspace.combine import adaptive_maps, combine, root_sum_of_squares
+from qsmflow.core.kspace.combine import adaptive_maps, combine_sets, root_sum_of_squares
 from qsmflow.core.kspace.espirit import espirit
 from qsmflow.core.kspace.fourier import to_image, to_kspace
 from qsmflow.core.kspace.grappa import grappa
@@ -24,17 +24,13 @@ from .coils import EVERYTHING, load_coil_images, load_polar, open_coils, save_co
 from .volume import Volume, save
 
 
-class _CoilsInputSpec(StageInputSpec):
-    in_file = InputMultiObject(
-        File(exists=True),
-        mandatory=True,
-        desc="ISMRMRD raw data (.h5), or complex images with the coils as the fourth axis, one file an echo",
-    )
-
-
 @with_settings(config.GRAPPA)
-class GRAPPAInputSpec(_CoilsInputSpec):
+class GRAPPAInputSpec(StageInputSpec):
     """Inputs of `GRAPPA`."""
+
+    in_file = InputMultiObject(
+        File(exists=True), mandatory=True, desc="ISMRMRD raw data (.h5), of all echoes or one file an echo"
+    )
 
 
 class GRAPPAOutputSpec(StageOutputSpec):
@@ -54,17 +50,26 @@ class GRAPPA(StageInterface):
     output_spec = GRAPPAOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
+        for path in self.inputs.in_file:
+            if Path(path).suffix != ".h5":
+                raise ValueError(f"{path}: not raw data; in an image no sample of k-space is missing: give the .h5")
         coils = open_coils(self.inputs.in_file)
         shares, names = [], []
         for echo in range(len(coils.files)):
             kspace = coils.kspace(echo)
             self._round = f"echo {echo + 1}: "
-            shares.append(round(float(acquired(kspace).float().mean()), 4))
+            shares.append(float(acquired(kspace).float().mean()))
             filled = grappa(kspace, progress=self.tell, **self.settings(config.GRAPPA))
             images = torch.stack([to_image(coil)[coils.kept] for coil in filled])
             names.append(save_coil_images(Volume(images, coils.affine), cwd / f"coils_echo-{echo + 1}.nii"))
         self._results["out_files"] = names
-        return {"SharesAcquired": shares, "Coils": len(images), "NoisePrewhitened": coils.prewhitened}
+        told = {} if min(shares) < 1 else {"Filled": "nothing: every sample was acquired"}
+        return {
+            "SharesAcquired": [round(share, 4) for share in shares],
+            "Coils": len(images),
+            "NoisePrewhitened": coils.prewhitened,
+            **told,
+        }
 
 
 class _ImagesInputSpec(StageInputSpec):
@@ -126,7 +131,7 @@ class CoilCombineInputSpec(_ImagesInputSpec):
     in_file = InputMultiObject(
         File(exists=True), xor=["magnitude"], desc="complex images, the coils as the fourth axis, one file an echo"
     )
-    maps = File(exists=True, desc="sensitivities, of the stage espirit; needed by that method")
+    maps = File(exists=True, desc="sensitivities of the stage espirit, all its sets; needed by that method")
 
 
 class CoilCombineOutputSpec(StageOutputSpec):
@@ -147,30 +152,32 @@ class CoilCombine(StageInterface):
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         echoes = len(self.inputs.in_file) if self.inputs.in_file else _echoes(self.inputs)
-        maps = self._maps(echoes)
+        sets = self._sets(echoes)
         magnitude, phase = [], []
         for echo in range(echoes):
             images = self._echo(echo)
-            image = combine(images.data, maps)
+            image = combine_sets(images.data, sets)
             magnitude.append(root_sum_of_squares(images.data) if self.inputs.rss else image.abs())
             phase.append(image.angle())
         self._results["out_magnitude"] = save(images.with_data(torch.stack(magnitude)), cwd / "magnitude.nii")
         self._results["out_phase"] = save(images.with_data(torch.stack(phase)), cwd / "phase.nii")
         name = {"espirit": "ESPIRiT", "adaptive": "adaptive combination", "offsets": "MCPC-3D-S"}[self.inputs.method]
-        return {"Method": f"coils combined by {name}", "Coils": len(maps), "Echoes": echoes}
+        told = {"Method": f"coils combined by {name}", "Coils": sets.shape[1], "Echoes": echoes}
+        return told | ({"MapSets": len(sets)} if len(sets) > 1 else {})
 
     def _echo(self, echo: int) -> Volume:
         """The images of the coils, complex64, (C, X, Y, Z)."""
         return load_coil_images(self.inputs.in_file[echo]) if self.inputs.in_file else _polar_echo(self.inputs, echo)
 
-    def _maps(self, echoes: int) -> torch.Tensor:
+    def _sets(self, echoes: int) -> torch.Tensor:
+        """Sets of sensitivities, complex64, (M, C, X, Y, Z)."""
         if self.inputs.method == "espirit":
             if not isdefined(self.inputs.maps):
                 raise ValueError("the method espirit needs maps, made by the stage espirit")
-            return load_coil_images(self.inputs.maps).data[0]
+            return load_coil_images(self.inputs.maps).data
         if self.inputs.method == "adaptive":
             every = torch.stack([self._echo(echo).data for echo in range(echoes)])
-            return adaptive_maps(every, block=self.inputs.block)
+            return adaptive_maps(every, block=self.inputs.block).unsqueeze(0)
         te = list(self.inputs.te) if isdefined(self.inputs.te) else []
         if echoes < 2 or len(te) != echoes:
             raise ValueError(f"the method offsets needs two echoes and their times; got {len(te)} times of {echoes}")
@@ -178,7 +185,7 @@ class CoilCombine(StageInterface):
         pair = torch.stack([volume.data for volume in volumes])
         bright = root_sum_of_squares(pair[0])
         mask = bright > float(threshold_otsu(bright.numpy()))
-        return offset_maps(
+        maps = offset_maps(
             pair,
             te,
             volumes[0].voxel_size,
@@ -186,6 +193,7 @@ class CoilCombine(StageInterface):
             lambda phase, weight: romeo(phase, weight, mask),
             smoothing=self.inputs.smoothing,
         )
+        return maps.unsqueeze(0)
 
 
 def _echoes(inputs: Any) -> int:

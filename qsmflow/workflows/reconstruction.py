@@ -48,6 +48,7 @@ def init_reconstruction_wf(
     echoes = len(series.echo_times)
     coils = read_raw_header(series.raw[0]).coils if series.raw else len(series.coil_phase) // echoes
     one, every = replace(budget, images=coils), replace(budget, images=coils * echoes)
+    mapped = replace(budget, images=coils * settings.espirit.sets) if method == "espirit" else one
     given: dict[str, Any] = {"in_file": [str(path) for path in series.raw]}
     if not series.raw:
         parts = {"magnitude": series.coil_magnitude, "phase": series.coil_phase}
@@ -57,7 +58,7 @@ def init_reconstruction_wf(
     combined = stage_node(
         CoilCombine(**{"te": list(series.echo_times), **images}, **vars(settings.coil_combine)),
         "coil_combine",
-        every if method == "adaptive" else one,
+        every if method == "adaptive" else mapped,
     )
     workflow.connect([(combined, outputnode, [("out_magnitude", "magnitude"), ("out_phase", "phase")])])
     first = combined
@@ -66,6 +67,6 @@ def init_reconstruction_wf(
         workflow.connect([(first, combined, [("out_files", "in_file")])])
     workflow.connect([(first, outputnode, [("out_report", "out_report")])])
     if method == "espirit":
-        maps = stage_node(Espirit(**given, **vars(settings.espirit)), "espirit", one)
+        maps = stage_node(Espirit(**given, **vars(settings.espirit)), "espirit", mapped)
         workflow.connect([(maps, combined, [("out_file", "maps")])])
     return workflow

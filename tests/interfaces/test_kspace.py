@@ -64,6 +64,7 @@ def test_raw_data_to_magnitude_and_phase(raw: Path, tmp_path: Path) -> None:
     filled = GRAPPA(in_file=[str(raw)]).run(cwd=str(tmp_path)).outputs
     assert filled.out_report["Measured"]["NoisePrewhitened"]
     assert 0.5 < filled.out_report["Measured"]["SharesAcquired"][0] < 0.75
+    assert "Filled" not in filled.out_report["Measured"]
     maps = Espirit(in_file=[str(raw)]).run(cwd=str(tmp_path)).outputs
     assert min(maps.out_report["Measured"]["CalibrationSamples"]) >= 17
     done = CoilCombine(in_file=filled.out_files, maps=maps.out_file).run(cwd=str(tmp_path)).outputs
@@ -73,6 +74,30 @@ def test_raw_data_to_magnitude_and_phase(raw: Path, tmp_path: Path) -> None:
     covariance = corner @ corner.mH / corner.shape[1]
     ripple = covariance - torch.diag(covariance.diagonal())
     assert ripple.abs().max() < 0.5 * covariance.diagonal().real.min(), "the coils' noise is correlated"
+
+
+def test_two_sets_keep_what_wraps_around(tmp_path: Path) -> None:
+    _, coils = images()
+    folded = coils[0][:, :, :18] + coils[0][:, :, 18:]  # a field of view of half the head
+    file = save_coil_images(Volume(folded, AFFINE), tmp_path / "coils.nii")
+    lost = []
+    for sets in (1, 2):
+        maps = Espirit(in_file=[file], sets=sets, crop=0.0, soft=False, iterations=30).run(cwd=str(tmp_path)).outputs
+        done = CoilCombine(in_file=[file], maps=maps.out_file).run(cwd=str(tmp_path)).outputs
+        assert done.out_report["Measured"].get("MapSets", 1) == sets
+        rss = torch.linalg.vector_norm(folded, dim=0)
+        lost.append(float((load(done.out_magnitude).data[0] - rss).norm() / rss.norm()))
+    assert lost[1] < 0.3 * lost[0] and lost[1] < 0.03
+
+
+def test_where_nothing_is_missing_it_is_said(tmp_path: Path) -> None:
+    _, coils = images()
+    path = tmp_path / "full.h5"
+    with Writer(path, Protocol(AFFINE, SHAPE, TE[:1], 3.0, (1, 1))) as writer:
+        writer.echo(0, to_kspace(coils[0]).numpy(), [(y, z) for y in range(36) for z in range(30)])
+    done = GRAPPA(in_file=[str(path)]).run(cwd=str(tmp_path)).outputs
+    assert done.out_report["Measured"]["SharesAcquired"] == [1.0]
+    assert "nothing" in done.out_report["Measured"]["Filled"]
 
 
 @pytest.mark.parametrize("method", ["espirit", "adaptive", "offsets"])
@@ -117,6 +142,7 @@ def test_what_is_lacking_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["coil_combine", "--in_file", coil, "--method", "offsets"], "needs two echoes"),
         (["coil_combine", "--in_file", flat, "--method", "adaptive"], "the coils must be the fourth"),
         (["coil_combine", "--method", "adaptive"], "neither in_file nor magnitude"),
+        (["grappa", "--in_file", coil], "coils.nii: not raw data"),
         (["coil_combine", "--magnitude", flat, flat, "--phase", flat, "--method", "adaptive"], "2 magnitude and 1"),
         (["espirit"], "neither in_file nor magnitude"),
     ):

@@ -36,6 +36,32 @@ def combine(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     return (images * maps.conj()).sum(-4)
 
 
+def combine_sets(images: torch.Tensor, sets: torch.Tensor) -> torch.Tensor:
+    """Combination with several sets of sensitivities: where the head is larger than the field of view, one a fold.
+
+    The sets are orthogonal in each voxel, so that the least-squares image of each is its own `combine`.
+
+    Parameters
+    ----------
+    images
+        complex64, (..., C, X, Y, Z), echoes first.
+    sets
+        complex64, (M, C, X, Y, Z), as of `espirit`.
+
+    Returns
+    -------
+    torch.Tensor
+        complex64, (..., X, Y, Z): the root sum of squares of the images of all sets, with the phase of the first.
+
+    References
+    ----------
+    Uecker et al., Magn Reson Med 2014.
+    """
+    first, *others = [combine(images, maps) for maps in sets]
+    magnitude = sum((image.abs().square() for image in others), start=first.abs().square()).sqrt()
+    return torch.polar(magnitude, first.angle())
+
+
 def root_sum_of_squares(images: torch.Tensor) -> torch.Tensor:
     """Magnitude over the coils, (..., C, X, Y, Z) to (..., X, Y, Z)."""
     return torch.linalg.vector_norm(images, dim=-4)
