@@ -43,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("map", type=Path, metavar="MAP", help="susceptibility map to score, ppm")
     parser.add_argument("truth", type=Path, metavar="TRUTH", help="true susceptibility, ppm")
-    parser.add_argument("mask", type=Path, metavar="MASK", help="where the maps are compared; voxels that are not 0")
+    parser.add_argument("mask", type=Path, metavar="MASK", help="where the maps are compared; voxels above 0")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="label map: adds mean and SD of every region")
     parser.add_argument("--tsv", type=Path, metavar="FILE", help="also write the numbers as a table, one a line")
     parser.set_defaults(func=run)
@@ -101,7 +101,7 @@ def _rows(chi: _Volume, truth: _Volume, mask: _Volume, labels: _Volume | None) -
 
     from qsmflow.core import metrics
 
-    inside = _integers(mask) != 0
+    inside = _integers(mask) > 0
     if not inside.any():
         raise InputError(f"{mask.path}: mask is empty; give one that covers the brain")
     for volume in (chi, truth):

@@ -16,7 +16,7 @@ from qsmflow.engines.resources import Resources
 
 from .base import StageInterface, StageOutputSpec, with_settings
 from .reference import ReferencedInputSpec, referenced
-from .volume import load_stack, save
+from .volume import load_masks, load_stack, save
 
 _Direction = traits.Tuple(traits.Float(), traits.Float(), traits.Float())
 
@@ -24,7 +24,7 @@ _Direction = traits.Tuple(traits.Float(), traits.Float(), traits.Float())
 @with_settings(config.OrientationWeights)
 class _OrientationsInputSpec(ReferencedInputSpec):
     in_files = InputMultiObject(File(exists=True), mandatory=True, desc="local fields in the reference frame, ppm")
-    masks = InputMultiObject(File(exists=True), mandatory=True, desc="where each of them is valid")
+    masks = InputMultiObject(File(exists=True), mandatory=True, desc="where each of them is valid, a file each")
     b0_dirs = traits.List(
         _Direction, mandatory=True, parameter=True, desc="B0 of each orientation in the voxel axes of the reference"
     )
@@ -61,7 +61,7 @@ class _Orientations(StageInterface):
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load_stack(self.inputs.in_files)
-        masks = load_stack(self.inputs.masks).data > 0.5
+        masks = load_masks(self.inputs.masks, volume)
         common = masks.all(0)
         if not bool(common.any()):
             raise ValueError("the masks of the orientations have no voxel in common; look at the registration")

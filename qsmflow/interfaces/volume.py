@@ -88,6 +88,19 @@ def load_mask(path: str | Path, grid: Volume) -> torch.Tensor:
     return volume.mask
 
 
+def load_masks(paths: Sequence[str | Path], grid: Volume) -> torch.Tensor:
+    """`load_mask` of a file for each volume of `grid`, bool, (N, X, Y, Z).
+
+    Raises
+    ------
+    ValueError
+        As `load_mask`; or not as many masks as volumes.
+    """
+    if len(paths) != len(grid.data):
+        raise ValueError(f"{len(paths)} masks of {len(grid.data)} volumes; give one file for each")
+    return torch.stack([load_mask(path, grid.with_data(one)) for path, one in zip(paths, grid.data, strict=True)])
+
+
 def save(volume: Volume, path: str | Path) -> str:
     """Write `volume`: masks as uint8, everything else as float32, with units mm and s; returns the path."""
     data = volume.data.detach().cpu().numpy()

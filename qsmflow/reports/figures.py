@@ -196,7 +196,7 @@ def _masked(canvas: Canvas, volumes: Sequence[Volume], mask: NDArray[np.bool_] |
     if mask is not None:
         frame = canvas.frame
         inside = canvas.draw([Volume(mask.astype(np.float32), frame.voxel_size, frame.affine)])
-        picture[~(inside >= 0.5)] = np.nan
+        picture[~(inside > 0.5)] = np.nan
     return picture
 
 

@@ -180,7 +180,7 @@ def _warnings(series: SeriesFiles) -> list[Block]:
 
 def first_mask(volumes: Mapping[str, Volume], *kinds: str) -> NDArray[np.bool_] | None:
     """The first mask of `kinds` that is among `volumes`."""
-    return next((volumes[kind].data >= 0.5 for kind in kinds if kind in volumes), None)
+    return next((volumes[kind].data > 0 for kind in kinds if kind in volumes), None)
 
 
 def _inside(volume: Volume, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:

@@ -43,7 +43,7 @@ def spread(volume: Volume, mask: NDArray[np.bool_]) -> Spread | None:
 
 def millilitres(mask: Volume) -> float:
     """Volume of a mask, ml."""
-    return float(np.count_nonzero(mask.data >= 0.5) * np.prod(mask.voxel_size) / 1000.0)
+    return float(np.count_nonzero(mask.data > 0) * np.prod(mask.voxel_size) / 1000.0)
 
 
 def angle_between(a: Sequence[float], b: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from qsmflow.interfaces.volume import Volume, load_like, load_mask, save
+from qsmflow.interfaces.volume import Volume, load_like, load_mask, load_masks, save
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 SHAPE = (6, 7, 8)
@@ -70,3 +70,15 @@ def test_nan_counts_in_the_mask_alone(tmp_path: Path, grid: Volume) -> None:
     grid.data[2, 0, 0] = torch.inf
     with pytest.raises(ValueError, match="1 voxels of the data"):
         load_mask(written(tmp_path, mask), grid)
+
+
+def test_every_volume_has_its_mask(tmp_path: Path) -> None:
+    three = Volume(torch.rand(3, *SHAPE), AFFINE)
+    wanted = three.data > 0.5
+    three.data[~wanted] = torch.nan
+    files = [save(three.with_data(mask), tmp_path / f"{i}.nii") for i, mask in enumerate(wanted)]
+    assert torch.equal(load_masks(files, three), wanted)
+    with pytest.raises(ValueError, match="2 masks of 3 volumes"):
+        load_masks(files[:2], three)
+    with pytest.raises(ValueError, match=r"voxels of the data in .*1\.nii are NaN"):
+        load_masks([files[0], files[0].replace("0.nii", "1.nii"), files[0]], three.with_data(three.data[[0, 0, 0]]))

@@ -92,6 +92,22 @@ def test_cosmos_forgives_what_one_orientation_lacks() -> None:
     assert error(solved, chi, mask) < 0.05
 
 
+def test_cosmos_does_not_see_what_is_outside_the_masks() -> None:
+    chi, mask = blobs()
+    masks = mask.expand(5, -1, -1, -1).clone()
+    masks[2, :22] = False
+    fields = torch.stack([forward_field(chi, (1, 1, 1), b) for b in DIRECTIONS])
+    holes = torch.where(masks, fields, torch.nan)
+    clean, _ = cosmos(fields * masks, masks.float(), (1, 1, 1), DIRECTIONS, max_iterations=5)
+    dirty, _ = cosmos(holes, masks.float(), (1, 1, 1), DIRECTIONS, max_iterations=5)
+    assert torch.equal(clean, dirty)
+    common = masks.all(0)
+    closed = [cosmos_kspace(one, common, (1, 1, 1), DIRECTIONS) for one in (fields, holes)]
+    assert torch.equal(*closed)
+    noise = [orientation_noise(clean, one, masks, (1, 1, 1), DIRECTIONS) for one in (fields, holes)]
+    assert noise[0] == noise[1] and all(math.isfinite(one) for one in noise[0])
+
+
 def test_cosmos_stops_as_it_is_told() -> None:
     chi, mask = blobs()
     fields = torch.stack([forward_field(chi, (1, 1, 1), b) for b in DIRECTIONS])
