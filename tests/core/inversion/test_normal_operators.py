@@ -58,10 +58,13 @@ def energies(operator: Operator, like: torch.Tensor) -> tuple[float, float, floa
 
 
 @pytest.mark.parametrize(
-    ("run", "solved"), [(run_medi, 2), (run_rts, 1), (run_ilsqr, 2), (run_cosmos, 1)], ids=lambda one: str(one)
+    ("method", "run", "solved"),
+    [("medi", run_medi, 2), ("rts", run_rts, 1), ("ilsqr", run_ilsqr, 2), ("cosmos", run_cosmos, 1)],
 )
-def test_normal_operators_are_symmetric(run: Callable[[], None], solved: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = import_module(f"qsmflow.core.inversion.{run.__name__.removeprefix('run_')}")
+def test_normal_operators_are_symmetric(
+    method: str, run: Callable[[], None], solved: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module(f"qsmflow.core.inversion.{method}")
     solve, seen = module.conjugate_gradients, []
 
     def checked(normal: Operator, right: torch.Tensor, **options: Any) -> Any:
