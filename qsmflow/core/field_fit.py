@@ -53,7 +53,7 @@ def total_field(
     Returns
     -------
     field, noise
-        ppm, (X, Y, Z). Peak memory: the input, nine volumes, and one more for each echo.
+        ppm, (X, Y, Z). Peak memory: the input, 14 volumes, and two more for each echo.
 
     Raises
     ------

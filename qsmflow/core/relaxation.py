@@ -31,7 +31,7 @@ def r2star(magnitude: torch.Tensor, te: Sequence[float]) -> torch.Tensor:
     -------
     torch.Tensor
         1/s, (X, Y, Z). Below zero where noise makes the magnitude grow: setting such voxels to zero would bias means.
-        Zero where fewer than two echoes have signal. Peak memory: the input, twice as much again, and eight volumes.
+        Zero where fewer than two echoes have signal. Peak memory: the input, 2.25 times as much again, and 14 volumes.
 
     Raises
     ------

@@ -141,7 +141,8 @@ def cosmos(
     -------
     chi, residuals
         Susceptibility, ppm, (X, Y, Z), zero beyond the margin; and the relative residual after each iteration.
-        Peak memory is about N + 8 volumes beside the inputs; an iteration costs N + 1 FFT pairs.
+        Peak memory is about 3 N + 10 volumes of a grid an eighth larger than the box around the susceptibility, beside
+        the inputs; an iteration costs N + 1 FFT pairs.
 
     Raises
     ------

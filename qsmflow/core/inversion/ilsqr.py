@@ -68,7 +68,7 @@ def ilsqr(
     -------
     chi, residuals
         Susceptibility, ppm, (X, Y, Z), zero outside the mask; and the relative residuals of the third step. Holds about
-        20 volumes of a grid an eighth larger than the box around the mask, or what `tkd` does and 6 of them.
+        24 volumes of a grid an eighth larger than the box around the mask, or what `tkd` does and 6 of them.
 
     Raises
     ------
