@@ -44,7 +44,7 @@ class FieldMap(StageInterface):
 
     stage = "field"
     method = "weighted least-squares fit over echo time"
-    resources = Resources(volumes=10, volumes_per_image=4, cpus=2)
+    resources = Resources(volumes=14, volumes_per_image=4, cpus=2)
     input_spec = FieldMapInputSpec
     output_spec = FieldMapOutputSpec
 

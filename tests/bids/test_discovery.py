@@ -28,19 +28,6 @@ def test_echoes_and_orientations(tmp_path):
     assert len(series.magnitude) == 3
 
 
-@pytest.mark.parametrize("given", ["local", "total"])
-def test_the_magnitudes_tell_how_much_phase_a_supplied_field_is(tmp_path, given):
-    root = make_bids(tmp_path / "raw", parts=("mag",))
-    add_derivative(tmp_path / "given", {"sub": "01"}, given)
-    (head,) = discover(root, derivatives={given: tmp_path / "given"}).heads
-    assert (head.series[0].echo_times, head.series[0].field_strength) == ((0.005, 0.010, 0.015), 3.0)
-    edit_sidecar(image(root, "echo-2_part-mag_MEGRE"), EchoTime=None)
-    (head,) = discover(root, derivatives={given: tmp_path / "given"}).heads
-    assert (head.series[0].echo_times, head.series[0].field_strength) == ((), 3.0)
-    edit_sidecar(image(root, "echo-2_part-mag_MEGRE"), EchoTime=10.0)
-    only_problem(discover(root, derivatives={given: tmp_path / "given"}), field="EchoTime")
-
-
 @pytest.mark.parametrize("suffix", ["GRE", "T2starw", "T2star"])
 def test_single_echo(tmp_path, suffix):
     make_bids(tmp_path, echoes=(0.02,), suffix=suffix)

@@ -6,7 +6,7 @@ import pytest
 
 from qsmflow.bids.discovery import discover
 from qsmflow.bids.problems import RefusalError
-from tests.builders import add_derivative, make_bids
+from tests.builders import add_derivative, edit_sidecar, make_bids
 from tests.refusals import only_problem
 
 
@@ -20,6 +20,20 @@ def test_a_supplied_field_stands_in_for_phase(tmp_path):
     assert series.supplied == {"local": local, "mask": mask}
     assert (series.phase, series.echo_times, series.field_strength) == ((), (), None)
     assert len(series.magnitude) == 3
+
+
+@pytest.mark.parametrize("given", ["local", "total"])
+def test_the_magnitudes_tell_how_much_phase_a_supplied_field_is(tmp_path, given):
+    root = make_bids(tmp_path / "raw", parts=("mag",))
+    add_derivative(tmp_path / "given", {"sub": "01"}, given)
+    (head,) = discover(root, derivatives={given: tmp_path / "given"}).heads
+    assert (head.series[0].echo_times, head.series[0].field_strength) == ((0.005, 0.010, 0.015), 3.0)
+    second = root / "sub-01" / "anat" / "sub-01_echo-2_part-mag_MEGRE.nii.gz"
+    edit_sidecar(second, EchoTime=None)
+    (head,) = discover(root, derivatives={given: tmp_path / "given"}).heads
+    assert (head.series[0].echo_times, head.series[0].field_strength) == ((), 3.0)
+    edit_sidecar(second, EchoTime=10.0)
+    only_problem(discover(root, derivatives={given: tmp_path / "given"}), field="EchoTime")
 
 
 def test_one_file_for_the_only_series(tmp_path):
