@@ -92,8 +92,8 @@ class Frame:
         exact = straight and bool(((permuted / wanted - 1).abs() < SAME_SIZE).all())
         wanted = permuted if exact else wanted
         where = Box.around(mask).where
-        inside = torch.nonzero(mask[where]).to(torch.float64) + torch.tensor([float(s.start) for s in where])
-        at = (inside.cpu() * native) @ turn.T
+        inside = torch.nonzero(mask[where]).to("cpu", torch.float64) + torch.tensor([float(s.start) for s in where])
+        at = (inside * native) @ turn.T
         low, high = at.min(0).values, at.max(0).values
         counts = torch.ceil((high - low) / wanted - 1e-6).long() + 1 + 2 * MARGIN
         shape = as_size([math.ceil(n / multiple) * multiple for n in counts.tolist()])
