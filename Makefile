@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.qsmflow-installed
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench browser clean
+.PHONY: help setup demo test long lint bench browser clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -34,8 +34,11 @@ demo: setup ## simulate a dataset, run the whole pipeline on it, say where the r
 	@echo; echo "Report:"; find demo/out -maxdepth 1 -name 'sub-*.html' | sort | sed 's/^/  /'
 	@echo "Maps:"; find demo/out -name '*_Chimap.nii.gz' | sort | sed 's/^/  /'
 
-test: setup ## the tests that need neither a cluster nor a browser
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not cluster and not browser'
+test: setup ## the tests that need neither a cluster nor a browser, nor minutes each
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not cluster and not browser and not long'
+
+long: setup ## peak memory of every stage; every training recipe learns
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long
 
 lint: setup ## style, types, order of the rooms, spelling
 	$(BIN)/ruff check

@@ -77,6 +77,7 @@ def write_weights(module: Training, path: Path, trainer: lightning.Trainer, hour
     score = trainer.callback_metrics.get("validation/nrmse")
     recipe = module.recipe
     card = recipe.card(
+        module.largest,
         {} if score is None else {"validation NRMSE, %": round(float(score), 2)},
         data=to_toml(recipe.data),
         steps=trainer.global_step,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,16 @@ class Training(lightning.LightningModule):
         self.card = recipe.card()
         self.network: Ladder = self.card.build()
         self._held_out: list[Sight] = []
+        #: ppm: the strongest field that was shown so far.
+        self.largest = 0.0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what is no weight."""
+        checkpoint["largest"] = self.largest
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Undo `on_save_checkpoint`."""
+        self.largest = checkpoint["largest"]
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Prediction in ppm, float32."""
@@ -91,6 +103,7 @@ class Training(lightning.LightningModule):
 
     def training_step(self, batch: Batch, number: int) -> torch.Tensor:
         """The weighted sum of the losses, averaged over the patches."""
+        self.largest = max(self.largest, float(batch.field.abs().max()))
         predicted = self(batch.inputs)
         totals, parts = [], []
         for place, target in enumerate(batch.targets()):
@@ -106,7 +119,8 @@ class Training(lightning.LightningModule):
     def validation_step(self, batch: int, number: int) -> None:
         """Metrics of one held-out volume; the NRMSE of a map of zeros is 100."""
         sight = self._held_out[number]
-        predicted, _ = infer(self.network, self.card, sight.scene.scan, device=self.device.type, precision="float32")
+        anything = dataclasses.replace(self.card, largest=math.inf)
+        predicted, _ = infer(self.network, anything, sight.scene.scan, device=self.device.type, precision="float32")
         for metric in _METRICS:
             score = metric(predicted, sight.truth, sight.scene.mask)
             self.log(f"validation/{metric.__name__}", score, prog_bar=metric is nrmse, batch_size=1)

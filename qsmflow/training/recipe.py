@@ -114,8 +114,8 @@ class Recipe(Settings):
         except CardError as error:
             raise ConfigError(str(error)) from error
 
-    def card(self, scores: Mapping[str, float] | None = None, **training: Any) -> Card:
-        """The card of the weights, with what they reached and how they came about."""
+    def card(self, largest: float | None = None, scores: Mapping[str, float] | None = None, **training: Any) -> Card:
+        """The card of the weights: the strongest field they saw, what they reached and how they came about."""
         sd = {"field": self.field_sd, "noise": self.field_sd, "mask": 1.0, "magnitude": 1.0}
         inputs = tuple(Channel(name, _unit(name), sd=sd.get(name, self.chi_sd)) for name in self.inputs)
         output = Channel(self.output, "ppm", sd=self.chi_sd if self.output == "chi" else self.field_sd)
@@ -125,7 +125,7 @@ class Recipe(Settings):
             parameters=self.parameters,
             inputs=inputs,
             output=output,
-            largest=self.data.largest * self.data.scale,
+            largest=largest or self.data.largest * self.data.scale,
             frame=self.frame,
             training=training,
             scores=scores or {},

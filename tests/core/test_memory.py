@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 SCRIPT = """
 import pathlib, torch
 torch.set_num_threads(1)

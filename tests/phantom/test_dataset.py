@@ -118,7 +118,7 @@ def test_official_validator_finds_no_error(dataset: Path, part: str) -> None:
     ("wrong", "named"),
     [
         ({"voxel_size": (1.0, 2.0)}, "--voxel-size"),
-        ({"voxel_size": (float("nan"),)}, "--voxel-size"),
+        ({"voxel_size": (float("nan"),)}, "voxel_size: nan"),
         ({"te": (0.02, 0.01)}, "--te"),
         ({"te": (20.0,)}, "--te"),
         ({"shape": (32, 32)}, "--shape"),
