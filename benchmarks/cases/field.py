@@ -47,7 +47,7 @@ def _echoes(head: TestHead) -> Echoes:
     return Echoes(head, images.angle(), images.abs())
 
 
-def _unwrap(echoes: Echoes, **settings: Any) -> torch.Tensor:
+def _unwrap(echoes: Echoes, /, **settings: Any) -> torch.Tensor:
     return unwrap_series(
         echoes.phase, echoes.magnitude, _TE, echoes.head.voxel_size, echoes.head.mask, **settings
     ).phase
