@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -50,19 +50,6 @@ class Numbered(IterableDataset[Batch]):
         start, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
         for step in range(self._first + start, self._recipe.fit.steps, stride):
             yield stream.batch(step * self._ranks + self._rank)
-
-
-class _Numbers(Dataset[int]):
-    """The numbers below `count`, in order."""
-
-    def __init__(self, count: int):
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, number: int) -> int:
-        return number
 
 
 class Training(lightning.LightningModule):
@@ -167,7 +154,7 @@ class Training(lightning.LightningModule):
         if not self._held_out:
             stream = open_stream(self.recipe, "validation", self._folder, self.device)
             self._held_out = [stream.sight(number) for number in range(count)]
-        return DataLoader(_Numbers(count), batch_size=None)
+        return DataLoader(cast(Dataset[int], range(count)), batch_size=None)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
         """Batches know how; held-out volumes are there."""

@@ -15,18 +15,10 @@ from qsmflow.errors import InputError
 from qsmflow.interfaces.network import Denoiser, QSMnet
 from qsmflow.interfaces.upright import Upright
 from qsmflow.interfaces.volume import Volume, load, save
-from qsmflow.nets import Card, Channel, weights
+from qsmflow.nets import Channel, weights
 from qsmflow.nets import Denoiser as DenoiserNetwork
 from qsmflow.nets import QSMnet as QSMnetNetwork
-
-CARD = Card(
-    name="tiny",
-    network="QSMnet",
-    parameters={"width": 2, "kernel": 3},
-    inputs=(Channel("field", "ppm", 0.0, 0.05),),
-    output=Channel("chi", "ppm", 0.0, 0.1),
-    largest=1.0,
-)
+from tests.cards import TINY as CARD
 
 
 @pytest.fixture

@@ -12,17 +12,10 @@ import torch
 from qsmflow.bids.naming import derivative_path, sidecar_path
 from qsmflow.cli.main import main
 from qsmflow.interfaces.volume import load
-from qsmflow.nets import Card, Channel, Denoiser, QSMnet, weights
+from qsmflow.nets import Channel, Denoiser, QSMnet, weights
+from tests.cards import TINY
 
-CARD = Card(
-    name="tiny",
-    network="QSMnet",
-    parameters={"width": 2, "kernel": 3},
-    inputs=(Channel("field", "ppm", 0.0, 0.05),),
-    output=Channel("chi", "ppm", 0.0, 0.1),
-    largest=2.0,
-    voxel_size=(4.0, 4.0, 4.0),
-)
+CARD = dataclasses.replace(TINY, largest=2.0, voxel_size=(4.0, 4.0, 4.0))
 DENOISER = dataclasses.replace(
     CARD,
     network="Denoiser",
