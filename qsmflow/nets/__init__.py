@@ -2,6 +2,7 @@
 
 from .card import Card
 from .channels import Channel, Scan
+from .packed import PackedUNet
 from .predict import Prediction, infer, predict
 from .siqsm import SIQSM
 from .unet import DeepQSM, Denoiser, QSMnet, UNet
@@ -12,6 +13,7 @@ __all__ = [
     "Channel",
     "DeepQSM",
     "Denoiser",
+    "PackedUNet",
     "Prediction",
     "QSMnet",
     "Scan",

@@ -14,11 +14,14 @@ from qsmflow.errors import InputError
 
 from .channels import CHANNELS, Channel
 from .levels import Ladder
+from .packed import PackedUNet
 from .siqsm import SIQSM
 from .unet import DeepQSM, Denoiser, QSMnet, UNet
 
 #: Definitions that a card can name.
-NETWORKS: dict[str, type[Ladder]] = {network.__name__: network for network in (QSMnet, DeepQSM, SIQSM, Denoiser, UNet)}
+NETWORKS: dict[str, type[Ladder]] = {
+    network.__name__: network for network in (QSMnet, DeepQSM, SIQSM, Denoiser, UNet, PackedUNet)
+}
 FRAMES = ("fixed", "native")
 OUTPUTS = ("chi", "field")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from qsmflow.core.inversion import l2, tkd
+from qsmflow.core.inversion import l2, tkd, whtv
 from qsmflow.core.noise import noise_of_parts
 
 
@@ -61,6 +61,21 @@ def noise_map(scan: Scan) -> torch.Tensor:
     return torch.full_like(scan.field, noise_of_parts([scan.field], scan.mask))
 
 
+#: ppm: noise at which a voxel is half believed.
+_HALF = 0.002
+
+
+def certainty(scan: Scan) -> torch.Tensor:
+    """How far a voxel is believed: one without noise, a half at 2 ppb, and nothing with much of it."""
+    return 1.0 / (1.0 + (noise_map(scan) / _HALF).square())
+
+
+def _whtv(scan: Scan) -> torch.Tensor:
+    """`whtv`, which believes voxels less that have more noise than the median."""
+    signal = None if scan.noise is None else 1.0 / scan.noise.clamp_min(1e-6)
+    return whtv(scan.field, scan.mask, scan.voxel_size, scan.b0_dir, magnitude=signal)[0]
+
+
 #: Every channel that a network may ask for; maps of inversions are those of their default settings.
 CHANNELS: dict[str, Callable[[Scan], torch.Tensor]] = {
     "field": lambda scan: scan.field,
@@ -68,6 +83,8 @@ CHANNELS: dict[str, Callable[[Scan], torch.Tensor]] = {
     "noise": noise_map,
     "tkd": lambda scan: tkd(scan.field, scan.mask, scan.voxel_size, scan.b0_dir),
     "l2": lambda scan: l2(scan.field, scan.mask, scan.voxel_size, scan.b0_dir),
+    "whtv": _whtv,
+    "certainty": certainty,
 }
 
 

@@ -139,7 +139,7 @@ class UNet(Ladder):
 
     def ascend(self, level: int, skip: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Transposed convolution, and two convolutions of [skip, up]."""
-        step = self.levels - 1 - level
+        step = -1 - level
         return self.up[step](torch.cat([skip, self.grow[step](x)], 1))
 
     def finish(self, x: torch.Tensor, first: torch.Tensor) -> torch.Tensor:

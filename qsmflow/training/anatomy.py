@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -139,10 +140,15 @@ def draw_anatomy(
 
 
 def save_anatomy(anatomy: Anatomy, path: Path) -> None:
-    """Keep an anatomy in a file; a file that is there is whole."""
+    """Keep an anatomy in a file."""
+    write_whole(dataclasses.asdict(anatomy), path)
+
+
+def write_whole(content: dict[str, Any], path: Path) -> None:
+    """Write tensors into a file that, once it is there, is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
-    torch.save(dataclasses.asdict(anatomy), unfinished)
+    torch.save(content, unfinished)
     unfinished.replace(path)
 
 

@@ -48,6 +48,19 @@ def l2(predicted: torch.Tensor, target: Target) -> torch.Tensor:
     return _mean((predicted - target.truth).square(), target.mask)
 
 
+#: ppm: a patch with less in it counts as if it had this much.
+_LEAST = 0.02
+
+
+def relative(predicted: torch.Tensor, target: Target) -> torch.Tensor:
+    """Mean squared difference over the mask, as a share of the mean square of the truth there.
+
+    The square of the NRMSE, so that a head with one strong lesion does not rule all others; a truth with a root mean
+    square below 20 ppb counts as one of that.
+    """
+    return l2(predicted, target) / _mean(target.truth.square(), target.mask).clamp_min(_LEAST**2)
+
+
 def model(predicted: torch.Tensor, target: Target) -> torch.Tensor:
     """Mean absolute difference over the mask of the fields of prediction and truth, periodic on the patch.
 
@@ -137,7 +150,7 @@ def ssim(predicted: torch.Tensor, target: Target) -> torch.Tensor:
 #: Every loss by the name it has in a recipe.
 LOSSES: dict[str, Callable[[torch.Tensor, Target], torch.Tensor]] = {
     loss.__name__: loss
-    for loss in (l1, l2, model, model_padded, model_measured, gradient, gradient_one_sided, tv, ssim)
+    for loss in (l1, l2, relative, model, model_padded, model_measured, gradient, gradient_one_sided, tv, ssim)
 }
 
 

@@ -43,6 +43,7 @@ class Data(Settings):
         high=90,
     )
     anatomies: int = setting(32, "heads: how many different ones; 0: one for every volume", low=0)
+    kept: int = setting(0, "heads: how many volumes are made, kept on disk and shown again; 0: ever new ones", low=0)
     window: int = setting(4, "heads: volumes from which the patches of a batch come", low=1)
     renew: int = setting(8, "heads: batches after which the oldest of them is replaced", low=1)
     largest: float = setting(1.4, "ppm: strongest lesion, or strongest shape, either way", low=1e-6)
@@ -116,7 +117,7 @@ class Recipe(Settings):
 
     def card(self, largest: float | None = None, scores: Mapping[str, float] | None = None, **training: Any) -> Card:
         """The card of the weights: the strongest field they saw, what they reached and how they came about."""
-        sd = {"field": self.field_sd, "noise": self.field_sd, "mask": 1.0, "magnitude": 1.0}
+        sd = {"field": self.field_sd, "noise": self.field_sd, "mask": 1.0, "certainty": 1.0}
         inputs = tuple(Channel(name, _unit(name), sd=sd.get(name, self.chi_sd)) for name in self.inputs)
         output = Channel(self.output, "ppm", sd=self.chi_sd if self.output == "chi" else self.field_sd)
         return Card(
@@ -134,7 +135,7 @@ class Recipe(Settings):
 
 
 def _unit(channel: str) -> str:
-    return "1" if channel in ("mask", "magnitude") else "ppm"
+    return "1" if channel in ("mask", "certainty") else "ppm"
 
 
 def read_recipe(source: Path | str, folder: Path | None = None) -> Recipe:

@@ -57,7 +57,9 @@ class Scene:
         noise = torch.where(self.mask, (self.noise**2 + sd**2).sqrt(), 0.0)
         return dataclasses.replace(self, field=field, noise=noise)
 
-    def to(self, device: torch.device) -> Scene:
-        """The same on a device."""
-        volumes = ("field", "mask", "noise", "magnitude", "clean", "chi")
-        return dataclasses.replace(self, **{name: getattr(self, name).to(device) for name in volumes})
+    def to(self, where: torch.device | torch.dtype) -> Scene:
+        """The same on a device, or in another precision, which the mask is not."""
+        volumes = ["field", "noise", "magnitude", "clean", "chi"]
+        if isinstance(where, torch.device):
+            volumes.append("mask")
+        return dataclasses.replace(self, **{name: getattr(self, name).to(where) for name in volumes})

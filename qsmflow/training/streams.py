@@ -15,7 +15,7 @@ from qsmflow.errors import InputError
 from qsmflow.nets.channels import compute, normalise
 
 from . import cosmos
-from .anatomy import Anatomy, draw_anatomy, load_anatomy, save_anatomy
+from .anatomy import Anatomy, draw_anatomy, load_anatomy, save_anatomy, write_whole
 from .draws import Draws, seeded
 from .heads import draw_scene
 from .losses import Target
@@ -78,6 +78,18 @@ class Sight:
     scene: Scene
     inputs: torch.Tensor
     truth: torch.Tensor
+
+
+def save_sight(sight: Sight, path: Path) -> None:
+    """Keep a sight in a file, as float16 but for its mask."""
+    scene = sight.scene.to(torch.float16)
+    write_whole({"scene": vars(scene), "inputs": sight.inputs.half(), "truth": sight.truth.half()}, path)
+
+
+def load_sight(path: Path, device: torch.device) -> Sight:
+    """A sight that `save_sight` kept."""
+    kept = torch.load(path, map_location=device)
+    return Sight(Scene(**kept["scene"]).to(torch.float32), kept["inputs"].float(), kept["truth"].float())
 
 
 class Cutter:
@@ -186,7 +198,7 @@ class Heads(Stream):
     Parameters
     ----------
     folder
-        Where anatomies are kept, since to make one takes as long as many patches.
+        Where anatomies are kept, since to make one takes as long as many patches; and, if the recipe says so, volumes.
     """
 
     def __init__(self, recipe: Recipe, device: torch.device, part: str, folder: Path):
@@ -200,6 +212,18 @@ class Heads(Stream):
         which = draw.integer(anatomies) if anatomies else number
         return draw_scene(self._anatomy(which), draw.generator, largest=self.recipe.data.largest)
 
+    def sight(self, number: int) -> Sight:
+        """The scene of a number as the network sees it: made, or kept from when it was first made."""
+        kept = self.recipe.data.kept
+        if not kept or self.part == "validation":
+            return super().sight(number)
+        path = self._path(f"volume-{number % kept:04d}")
+        if path.is_file():
+            return load_sight(path, self.device)
+        sight = super().sight(number % kept)
+        save_sight(sight, path)
+        return sight
+
     def batch(self, number: int) -> Batch:
         """Patches at random places of the heads in the window."""
         oldest, parts = number // self.recipe.data.renew, []
@@ -209,14 +233,16 @@ class Heads(Stream):
         return _joined(parts)
 
     def _anatomy(self, number: int) -> Anatomy:
-        straight, seed = self.recipe.frame == "fixed", self.recipe.fit.seed
-        path = self._folder / f"{self.part}-{self.recipe.frame}-{seed}-{number:04d}.pt"
+        straight, path = self.recipe.frame == "fixed", self._path(f"{number:04d}")
         if path.is_file():
             return load_anatomy(path, self.device)
         anatomy = draw_anatomy(self.draws("anatomy", number).generator, straight=straight, device=self.device)
         if self.recipe.data.anatomies:
             save_anatomy(anatomy, path)
         return anatomy
+
+    def _path(self, what: str) -> Path:
+        return self._folder / f"{self.part}-{self.recipe.frame}-{self.recipe.fit.seed}-{what}.pt"
 
 
 class Cosmos(Stream):

@@ -19,7 +19,7 @@ def divide(
     *,
     rescale: bool,
 ) -> torch.Tensor:
-    """Multiply the spectrum of the field by a truncated inverse of the dipole kernel, on twice the box around the mask.
+    """Multiply the spectrum of the field by a truncated inverse of the dipole kernel, on a grid larger than the mask.
 
     Parameters
     ----------

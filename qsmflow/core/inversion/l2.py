@@ -42,8 +42,8 @@ def l2(
     Returns
     -------
     torch.Tensor
-        Susceptibility, ppm, (..., X, Y, Z); zero outside the mask. Divided on a grid twice the box around
-        the mask, which takes 2.2 volumes of that size, and a few more with `norms`.
+        Susceptibility, ppm, (..., X, Y, Z); zero outside the mask. Divided on a grid half as long again as
+        the box around the mask, which takes 2.2 volumes of that size, and a few more with `norms`.
 
     Raises
     ------
