@@ -28,7 +28,7 @@ class VSharp(Settings):
         "fit: sources in the mask, under the sphere of each voxel; inverse: the largest sphere's, as published",
         choices=("fit", "inverse"),
     )
-    iterations: int = setting(10, "iterations of the fit", low=1)
+    iterations: int = setting(15, "iterations of the fit", low=1)
     threshold: float = setting(0.05, "truncation of the inverse", low=0, high=1)
 
     def __post_init__(self) -> None:

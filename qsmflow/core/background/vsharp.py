@@ -10,9 +10,13 @@ import torch
 
 from ..box import Box
 from ..dipole import dipole_kernel
+from ..grid import as_size, pad_to
 from ..solve import Progress, conjugate_gradients
 from .spheres import sphere_room, sphere_spectrum
 
+#: The sources of the fit are blocks with sides of about this share of the largest radius. What the fit is for are the
+#: long waves, and those it finds as well with blocks of 2 mm as with voxels of 1 mm, at an eighth of the cost.
+_BLOCK = 1.0 / 6.0
 #: Added to the squared transfer function whose inverse preconditions the fit. A third and three times as much serve as
 #: well; without preconditioning the fit takes four times the iterations.
 _PRECONDITIONER = 0.01
@@ -27,7 +31,7 @@ def vsharp(
     max_radius: float = 12.0,
     min_radius: float = 1.0,
     deconvolution: str = "fit",
-    iterations: int = 10,
+    iterations: int = 15,
     threshold: float = 0.05,
     progress: Progress | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,8 +44,9 @@ def vsharp(
     `deconvolution` says how. "inverse", as published, divides by the kernel of the largest radius everywhere, which is
     right only where that radius fits: towards the surface the small spheres hold little of the long waves of the local
     field, and these are lost. "fit" takes each voxel's own sphere. It writes the local field as that of sources in the
-    mask, ``local = D * chi``, finds the least-squares chi by conjugate gradients from zero, and returns `field` less
-    the spherical mean of what the sources leave of it, ``(1 - S_r(x)) field + S_r(x) (D * chi)``.
+    mask, ``local = D * chi``, finds the least-squares chi by conjugate gradients from zero on a grid of blocks of
+    voxels, and returns `field` less the spherical mean of what the sources leave of it,
+    ``(1 - S_r(x)) field + S_r(x) (D * chi)``.
 
     Parameters
     ----------
@@ -60,7 +65,7 @@ def vsharp(
     deconvolution
         "fit" or "inverse".
     iterations
-        Of the fit, which stops there: later ones fit noise, earlier ones leave long waves out.
+        Of the fit, which stops there; fewer leave long waves out.
     threshold
         "inverse" drops spatial frequencies whose kernel is below this.
     progress
@@ -69,8 +74,8 @@ def vsharp(
     Returns
     -------
     local, eroded
-        Local field, ppm, zero outside `eroded`; and where it is valid, bool. Peak memory is below 24 volumes; an
-        iteration of the fit costs about 7 FFT pairs of the box around the mask.
+        Local field, ppm, zero outside `eroded`; and where it is valid, bool. Peak memory is below 24 volumes; the
+        fit costs about 4 FFT pairs of the box around the mask, and 7 of its grid of blocks in every iteration.
 
     Raises
     ------
@@ -97,15 +102,15 @@ def vsharp(
         raise ValueError(
             f"no voxel of the mask is deeper than min_radius = {min_radius} mm: nothing is left after erosion"
         )
-    box = Box.around(mask, [math.ceil(radii[0] / float(d)) for d in voxel_size])
-    within = box.cut(mask)
-    spheres = _Spheres(radii, box.cut(inside), box, voxel_size)
-    content = torch.where(within, box.cut(field), 0.0)
+    spheres = _Spheres.within(mask, inside, radii, voxel_size)
+    content = torch.where(spheres.mask, spheres.box.cut(field), 0.0)
     if deconvolution == "fit":
-        local = _fit(content, within, spheres, b0_dir, iterations, progress)
+        dipole = dipole_kernel(spheres.box.padded, voxel_size, b0_dir, device=field.device)
+        sources = _sources(content, spheres, b0_dir, iterations, progress)
+        local = _with_long_waves(content, sources, spheres, dipole)
     else:
         local = _divide(content, spheres, threshold)
-    return box.put(local, field.shape), inside >= radii[-1]
+    return spheres.box.put(local, field.shape), inside >= radii[-1]
 
 
 def _ladder(largest: float, smallest: float, side: float) -> list[float]:
@@ -123,12 +128,24 @@ def _halves(largest: float, smallest: float) -> list[float]:
 
 @dataclass(frozen=True)
 class _Spheres:
-    """The spheres in a mask: at a voxel of depth `inside` the largest of `radii`, which descend, that fits."""
+    """The spheres in a mask: at a voxel of depth `inside` the largest of `radii`, which descend, that fits.
+
+    Volumes are the content of `box`, whose grid has room for the largest.
+    """
 
     radii: Sequence[float]
+    mask: torch.Tensor
     inside: torch.Tensor
     box: Box
     voxel_size: Sequence[float]
+
+    @classmethod
+    def within(
+        cls, mask: torch.Tensor, inside: torch.Tensor, radii: Sequence[float], voxel_size: Sequence[float]
+    ) -> _Spheres:
+        """Those in `mask`, (X, Y, Z), of depths `inside`."""
+        box = Box.around(mask, [math.ceil(radii[0] / float(d)) for d in voxel_size])
+        return cls(radii, box.cut(mask), box.cut(inside), box, voxel_size)
 
     def high_pass(self, radius: float) -> torch.Tensor:
         """Half spectrum of the difference between a voxel and its spherical mean."""
@@ -139,53 +156,97 @@ class _Spheres:
         shell = self.inside >= self.radii[index]
         return shell & (self.inside < self.radii[index - 1]) if index else shell
 
+    def differences(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """What a field of `spectrum` has beyond the mean over each voxel's sphere."""
+        found = torch.zeros(self.inside.shape, device=self.inside.device)
+        for index, radius in enumerate(self.radii):
+            found.addcmul_(self.box.content(spectrum * self.high_pass(radius)), self.shell(index))
+        return found
+
 
 def _divide(field: torch.Tensor, spheres: _Spheres, threshold: float) -> torch.Tensor:
     box = spheres.box
-    spectrum = box.spectrum(field)
-    difference = torch.zeros_like(field)
-    for index, radius in enumerate(spheres.radii):
-        high_pass = spheres.high_pass(radius)
-        difference += box.content(spectrum * high_pass) * spheres.shell(index)
+    difference = spheres.differences(box.spectrum(field))
     high_pass = spheres.high_pass(spheres.radii[0])
     inverse = torch.where(high_pass.abs() > threshold, 1.0 / high_pass, 0.0)
     return box.content(box.spectrum(difference) * inverse) * (spheres.inside >= spheres.radii[-1])
 
 
-def _fit(
+def _with_long_waves(
+    field: torch.Tensor, sources: torch.Tensor, spheres: _Spheres, dipole: torch.Tensor
+) -> torch.Tensor:
+    """The field of `sources`, and what `field` has beyond it and beyond the spherical mean of the rest."""
+    box = spheres.box
+    modelled = box.spectrum(sources).mul_(dipole)
+    local = box.content(modelled)
+    local += spheres.differences(box.spectrum(field).sub_(modelled))
+    return local * (spheres.inside >= spheres.radii[-1])
+
+
+def _sources(
     field: torch.Tensor,
-    mask: torch.Tensor,
     spheres: _Spheres,
     b0_dir: Sequence[float],
     iterations: int,
     progress: Progress | None,
 ) -> torch.Tensor:
+    """Sources, of one value in every block of voxels, whose field has the differences of `field`."""
+    largest, smallest = spheres.radii[0], spheres.radii[-1]
+    for block in (_block(largest, spheres.voxel_size), (1, 1, 1)):
+        share = _block_means(spheres.mask.float(), block)
+        mask = share >= 0.5
+        voxel_size = [n * float(d) for n, d in zip(block, spheres.voxel_size, strict=True)]
+        inside = sphere_room(mask, voxel_size)
+        radii = [r for r in _halves(largest, max(smallest, *voxel_size)) if bool((inside >= r).any())]
+        if radii:
+            break  # else too thin for blocks
+    coarse = _Spheres.within(mask, inside, radii, voxel_size)
+    mean = coarse.box.cut(_block_means(field, block) / share.clamp_min(0.5)) * coarse.mask
+    chi = coarse.box.put(_fit(mean, coarse, b0_dir, iterations, progress), mask.shape)
+    for axis, n in enumerate(block):
+        chi = chi.repeat_interleave(n, axis)
+    x, y, z = field.shape
+    return chi[:x, :y, :z] * spheres.mask
+
+
+def _block(radius: float, voxel_size: Sequence[float]) -> tuple[int, int, int]:
+    x, y, z = (max(1, round(_BLOCK * radius / float(d))) for d in voxel_size)
+    return x, y, z
+
+
+def _block_means(volume: torch.Tensor, block: tuple[int, int, int]) -> torch.Tensor:
+    """Means over blocks of voxels; beyond the volume is nothing."""
+    shape = [-(-n // b) * b for n, b in zip(volume.shape, block, strict=True)]
+    return torch.nn.functional.avg_pool3d(pad_to(volume, as_size(shape))[None], block)[0]
+
+
+def _fit(
+    field: torch.Tensor, spheres: _Spheres, b0_dir: Sequence[float], iterations: int, progress: Progress | None
+) -> torch.Tensor:
     box = spheres.box
     dipole = dipole_kernel(box.padded, spheres.voxel_size, b0_dir, device=field.device)
     kernels = [spheres.high_pass(radius) for radius in spheres.radii]
-    shells = [spheres.shell(index) for index in range(len(kernels))]
+    shells = [spheres.shell(index).to(field.dtype) for index in range(len(kernels))]
 
     def differences(spectrum: torch.Tensor) -> torch.Tensor:
         found = torch.zeros_like(field)
         for kernel, shell in zip(kernels, shells, strict=True):
-            found += box.content(spectrum * kernel) * shell
+            found.addcmul_(box.content(spectrum * kernel), shell)
         return found
 
     def adjoint(found: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.zeros((), device=field.device)
+        spectrum = torch.zeros_like(dipole, dtype=torch.complex64)
         for kernel, shell in zip(kernels, shells, strict=True):
-            spectrum = box.spectrum(found * shell) * kernel + spectrum
-        return box.content(spectrum * dipole) * mask
+            spectrum.addcmul_(box.spectrum(found * shell), kernel)
+        return box.content(spectrum.mul_(dipole)) * spheres.mask
 
     # Deep in the mask, where most voxels lie, the model is a plain filter; its inverse brings the long waves up.
     sharpen = 1.0 / ((dipole * kernels[0]).square() + _PRECONDITIONER)
-    data = differences(box.spectrum(field))
     chi, _ = conjugate_gradients(
-        lambda sources: adjoint(differences(box.spectrum(sources) * dipole)),
-        adjoint(data),
+        lambda sources: adjoint(differences(box.spectrum(sources).mul_(dipole))),
+        adjoint(differences(box.spectrum(field))),
         iterations=iterations,
-        precondition=lambda residual: box.content(box.spectrum(residual) * sharpen) * mask,
+        precondition=lambda residual: box.content(box.spectrum(residual).mul_(sharpen)) * spheres.mask,
         progress=progress,
     )
-    sources = box.spectrum(chi) * dipole
-    return (data + box.content(sources) - differences(sources)) * (spheres.inside >= spheres.radii[-1])
+    return chi

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ..box import Box
+
 
 def depth(mask: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
     """Distance of each voxel of `mask` to the surface of the mask, mm.
@@ -28,11 +30,14 @@ def depth(mask: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
     """
     from scipy.ndimage import distance_transform_edt
 
-    size = [float(d) for d in voxel_size]
-    framed = np.pad(mask.cpu().numpy(), 1)
+    inside = torch.zeros(tuple(mask.shape), device=mask.device)
+    if not bool(mask.any()):
+        return inside
+    size, where = [float(d) for d in voxel_size], Box.around(mask).where
+    framed = np.pad(mask[where].cpu().numpy(), 1)
     distance = distance_transform_edt(framed, sampling=size)[1:-1, 1:-1, 1:-1].astype(np.float32)
-    inside = torch.from_numpy(distance).to(mask.device) - 0.5 * min(size)
-    return inside.clamp_min(0.0)
+    inside[where] = (torch.from_numpy(distance).to(mask.device) - 0.5 * min(size)).clamp_min(0.0)
+    return inside
 
 
 def neighboured(mask: torch.Tensor) -> torch.Tensor:
