@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from qsmflow.nets import SIQSM, DeepQSM, Denoiser, QSMnet, UNet
+from qsmflow.nets import SIQSM, DeepQSM, Denoiser, PackedUNet, QSMnet, UNet
 from qsmflow.nets.levels import Ladder
 from qsmflow.nets.ready import ready
 from qsmflow.nets.slabs import Plan, plan, run
@@ -19,6 +19,8 @@ from qsmflow.nets.slabs import Plan, plan, run
 def random(network: Ladder) -> Ladder:
     """Weights and statistics that no normalisation makes trivial."""
     torch.manual_seed(1)
+    if isinstance(network, PackedUNet):  # whose head starts at zero
+        nn.init.normal_(network.head.weight)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm3d | nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.3, 0.3)
@@ -35,8 +37,9 @@ def random(network: Ladder) -> Ladder:
         UNet(width=4, levels=2, kernel=5, residual=True, inputs=2),
         UNet(width=4, levels=2, kernel=1),
         SIQSM(width=8),
+        PackedUNet(inputs=3, width=8, levels=1),
     ],
-    ids=["qsmnet", "kernel5", "kernel1", "siqsm"],
+    ids=["qsmnet", "kernel5", "kernel1", "siqsm", "packed"],
 )
 def test_slabs_give_what_the_whole_gives(network: Ladder) -> None:
     network = random(network).double()

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from qsmflow.nets import DeepQSM, Denoiser, QSMnet, UNet
+from qsmflow.nets import DeepQSM, Denoiser, PackedUNet, QSMnet, UNet
+from qsmflow.nets.packed import pack, unpack
 
 
 def count(net: nn.Module) -> int:
@@ -52,14 +53,28 @@ def test_a_parameter_out_of_range_is_refused(wrong: dict[str, object]) -> None:
         UNet(**wrong)
 
 
-@pytest.mark.parametrize(("levels", "kernel"), [(1, 3), (2, 3), (2, 5)])
-def test_reach_is_the_farthest_voxel_that_matters(levels: int, kernel: int) -> None:
+def test_blocks_become_channels_and_blocks_again() -> None:
+    x = torch.randn(2, 3, 4, 6, 8)
+    packed = pack(x)
+    assert packed.shape == (2, 24, 2, 3, 4)
+    assert packed[1, 8:16, 1, 2, 3].tolist() == x[1, 1, 2:4, 4:6, 6:8].flatten().tolist()
+    torch.testing.assert_close(unpack(packed), x, rtol=0, atol=0)
+
+
+def test_an_untrained_packed_network_gives_its_first_input() -> None:
+    x = torch.randn(1, 3, 8, 16, 24)
+    torch.testing.assert_close(PackedUNet(inputs=3, width=4, levels=2)(x), x[:, :1])
+
+
+@pytest.mark.parametrize(("kind", "levels", "kernel"), [(UNet, 1, 3), (UNet, 2, 3), (UNet, 2, 5), (PackedUNet, 1, 3)])
+def test_reach_is_the_farthest_voxel_that_matters(kind: type[UNet], levels: int, kernel: int) -> None:
     torch.manual_seed(0)
-    net = UNet(width=2, levels=levels, kernel=kernel).double().eval()
+    net = kind(width=2, levels=levels, kernel=kernel).double().eval()
+    nn.init.normal_(net.head.weight)
     net.pool = nn.AvgPool3d(2)  # with maxima and rectified units chance hides what is connected
     for module in net.modules():
         for name, child in module.named_children():
-            if isinstance(child, nn.ReLU):
+            if isinstance(child, nn.ReLU | nn.LeakyReLU):
                 setattr(module, name, nn.Identity())
     step = net.multiple
     size = step * ((2 * net.reach + 1) // step + 2)

@@ -31,6 +31,12 @@ def test_l1_and_l2_are_means_over_the_mask() -> None:
     assert LOSSES["l2"](predicted, target(truth, mask)).item() == pytest.approx((9 + 49) / 2)
 
 
+def test_relative_is_a_share_of_the_truth_and_of_20_ppb_at_least() -> None:
+    truth = 0.1 * torch.ones(1, 1, 4, 4, 4)
+    assert LOSSES["relative"](1.5 * truth, target(truth)).item() == pytest.approx(0.25)
+    assert LOSSES["relative"](0 * truth + 0.01, target(0 * truth)).item() == pytest.approx(0.25)
+
+
 def test_gradient_of_the_paper_compares_steps_and_not_their_sign() -> None:
     truth = torch.zeros(1, 1, 4, 4, 4)
     truth[:, :, 2:] = 1.0  # one step of 1 in each of 16 lines of 3 differences

@@ -82,6 +82,17 @@ def test_the_same_number_is_the_same_batch(kind: str, tmp_path: Path) -> None:
     assert all(float(part.mean()) > 0.05 for part in second.mask)
 
 
+def test_kept_volumes_are_made_once(tmp_path: Path) -> None:
+    fresh, kept = stream_of("heads", tmp_path, kept=2), stream_of("heads", tmp_path, kept=2)
+    made, read = fresh.sight(1), kept.sight(3)
+    assert len(list(tmp_path.glob("training-native-0-volume-*.pt"))) == 1
+    for one, other in ((made.inputs, read.inputs), (made.truth, read.truth), (made.scene.field, read.scene.field)):
+        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-6)
+    assert bool((made.scene.mask == read.scene.mask).all()) and made.scene.b0_dir == read.scene.b0_dir
+    first, again = fresh.batch(5), kept.batch(5)
+    torch.testing.assert_close(first.inputs, again.inputs, rtol=1e-2, atol=1e-3)
+
+
 def test_training_and_validation_share_nothing(tmp_path: Path) -> None:
     folder = cosmos_output(tmp_path, heads=3)
     made = recipe(data={"kind": "cosmos", "folder": str(folder)})

@@ -20,6 +20,8 @@ _BLOCK = 1.0 / 6.0
 #: Added to the squared transfer function whose inverse preconditions the fit. A third and three times as much serve as
 #: well; without preconditioning the fit takes four times the iterations.
 _PRECONDITIONER = 0.01
+#: The fit of a thin mask gets here in few iterations, and after that follows rounding errors.
+_CONVERGED = 1e-4
 
 
 def vsharp(
@@ -65,7 +67,7 @@ def vsharp(
     deconvolution
         "fit" or "inverse".
     iterations
-        Of the fit, which stops there; fewer leave long waves out.
+        Of the fit, which stops there, or where it has converged; fewer leave long waves out.
     threshold
         "inverse" drops spatial frequencies whose kernel is below this.
     progress
@@ -246,6 +248,7 @@ def _fit(
         lambda sources: adjoint(differences(box.spectrum(sources).mul_(dipole))),
         adjoint(differences(box.spectrum(field))),
         iterations=iterations,
+        tolerance=_CONVERGED,
         precondition=lambda residual: box.content(box.spectrum(residual).mul_(sharpen)) * spheres.mask,
         progress=progress,
     )

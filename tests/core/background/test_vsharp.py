@@ -28,6 +28,16 @@ def test_field_from_inside_stays(deconvolution: str, deep_limit: float, limit: f
         assert error < most, error
 
 
+def test_a_mask_too_thin_for_blocks_is_fitted_in_voxels() -> None:
+    """Where they find a little, however many iterations there are."""
+    points = coordinates((48, 48, 24), (1.0, 1.0, 1.0))
+    mask = (points[..., 2].abs() < 2) & (points[..., :2].norm(dim=-1) < 20)
+    truth = forward_field(torch.exp(-((points.norm(dim=-1) / 2) ** 2)) * mask, (1.0, 1.0, 1.0))
+    for iterations in (3, 30):
+        local, eroded = vsharp(truth, mask, (1.0, 1.0, 1.0), iterations=iterations)
+        assert float((local - truth)[eroded].norm() / truth[eroded].norm()) < 0.7
+
+
 def test_erosion_is_the_smallest_radius() -> None:
     points = coordinates((48, 48, 48), (1.0, 1.0, 1.0))
     mask = points.norm(dim=-1) < 18
