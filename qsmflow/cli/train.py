@@ -53,11 +53,12 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise UsageError("train: needs Lightning, which is not installed: pip install 'qsmflow[train]'") from error
 
-    from qsmflow.training.fit import train
+    from qsmflow.training.fit import is_first, train
     from qsmflow.training.recipe import read_recipe
 
     recipe = read_recipe(args.recipe, args.data)
     out = args.out or Path(recipe.name)
     weights = train(recipe, out, device=args.device, devices=args.devices, nodes=args.nodes, workers=args.workers)
-    say(f"weights {weights}, card {weights.with_suffix('.json')}, log {out / 'log'}")
+    if is_first():
+        say(f"weights {weights}, card {weights.with_suffix('.json')}, log {out / 'log'}")
     return 0

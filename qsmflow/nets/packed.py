@@ -75,7 +75,9 @@ class PackedUNet(UNet):
 
     def ascend(self, level: int, skip: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """The last convolution and channels to blocks at the top, the steps of `UNet` below."""
-        return super().ascend(level - 1, skip, x) if level else unpack(self.head(x.to(next(self.head.parameters()).dtype)))
+        return (
+            super().ascend(level - 1, skip, x) if level else unpack(self.head(x.to(next(self.head.parameters()).dtype)))
+        )
 
     def finish(self, x: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """Add the first input channel."""

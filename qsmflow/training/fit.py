@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 import qsmflow
 from qsmflow.errors import InputError
@@ -128,6 +130,7 @@ def train(
         return weights
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
+    warnings.filterwarnings("ignore", ".*sync_dist=True", UserWarning)  # all processes look at the same volumes
     fit = recipe.fit
     clock = _Clock()
     checkpoints = ModelCheckpoint(
@@ -162,9 +165,14 @@ def train(
     last = folder / "checkpoints" / "last.ckpt"
     module = Training(recipe, folder / "material", workers)
     trainer.fit(module, ckpt_path=last if last.is_file() else None)
-    if not _finished(weights, recipe):
+    if module.looked_at != fit.steps:  # known to every process alike, where the file of the first may not be there yet
         trainer.validate(module, verbose=False)  # which writes the weights
     return weights
+
+
+def is_first() -> bool:
+    """Whether this process is the first of those that train together."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
 def _finished(weights: Path, recipe: Recipe) -> bool:
@@ -176,7 +184,10 @@ def _keep(recipe: Recipe, folder: Path) -> None:
     path, text = folder / "recipe.toml", to_toml(recipe)
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        # processes that train together may all come here
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(text)
+        unfinished.replace(path)
     elif from_table(Recipe, read_table(path)) != recipe:
         raise InputError(f"{folder}: holds a run of another recipe (its recipe.toml differs); take another --out")
 

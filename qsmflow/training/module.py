@@ -74,6 +74,8 @@ class Training(lightning.LightningModule):
         self._held_out: list[Sight] = []
         #: ppm: the strongest field that was shown so far.
         self.largest = 0.0
+        #: Step at which the held-out volumes were last looked at.
+        self.looked_at = -1
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what is no weight."""
@@ -113,6 +115,10 @@ class Training(lightning.LightningModule):
             self.log(f"validation/{metric.__name__}", score, prog_bar=metric is nrmse, batch_size=1)
         if number == 0:
             self._draw(predicted, sight)
+
+    def on_validation_epoch_end(self) -> None:
+        """Remember when."""
+        self.looked_at = self.global_step
 
     def _draw(self, predicted: torch.Tensor, sight: Sight) -> None:
         """Prediction, truth and difference side by side, in the middle slice, for TensorBoard."""

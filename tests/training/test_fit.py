@@ -31,36 +31,44 @@ TINY = {
 }
 
 
-def command(recipe: Path, out: Path) -> list[str]:
-    return [sys.executable, "-m", "qsmflow", "train", str(recipe), "--out", str(out), "--device", "cpu"]
+def command(recipe: Path, out: Path, devices: int = 1) -> list[str]:
+    out_of = ["--out", str(out), "--device", "cpu", "--devices", str(devices)]
+    return [sys.executable, "-m", "qsmflow", "train", str(recipe), *out_of]
 
 
-def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(devices: int, tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(to_toml(from_table(Recipe, TINY)))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(command(recipe, tmp_path / "whole"), env=environment, check=True, capture_output=True)
+    whole = command(recipe, tmp_path / "whole", devices)
+    done = subprocess.run(whole, env=environment, check=True, capture_output=True, text=True, timeout=300)
+    assert (done.stdout + done.stderr).count("tiny.safetensors") == 1, (
+        "processes that train together speak with one voice"
+    )
 
     broken = tmp_path / "broken"
     checkpoint = broken / "checkpoints" / "last.ckpt"
-    process = subprocess.Popen(command(recipe, broken), env=environment, stderr=subprocess.DEVNULL)
+    command_again = command(recipe, broken, devices)
+    process = subprocess.Popen(command_again, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
     while not checkpoint.is_file():
         assert process.poll() is None, "it ended before a checkpoint was written"
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     stopped_at = torch.load(checkpoint, weights_only=False)["global_step"]
     assert 0 < stopped_at < 60
 
-    subprocess.run(command(recipe, broken), env=environment, check=True, capture_output=True)
+    subprocess.run(command_again, env=environment, check=True, capture_output=True, timeout=300)
     expected, _ = load(tmp_path / "whole" / "tiny.safetensors")
     found, card = load(broken / "tiny.safetensors")
     for (name, one), other in zip(expected.state_dict().items(), found.state_dict().values(), strict=True):
         torch.testing.assert_close(other, one, rtol=0, atol=0, msg=name)
     assert card.training["steps"] == 60
+    assert card.training["patches"] == 60 * 2 * devices
 
     written = (broken / "tiny.safetensors").stat().st_mtime_ns
-    subprocess.run(command(recipe, broken), env=environment, check=True, capture_output=True)
+    subprocess.run(command_again, env=environment, check=True, capture_output=True, timeout=300)
     assert (broken / "tiny.safetensors").stat().st_mtime_ns == written
 
 
