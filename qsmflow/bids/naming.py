@@ -69,6 +69,9 @@ OUTPUTS: dict[str, Output] = {
     "qsmnet_plus": Output("anat", "Chimap", "qsmnetplus", "Susceptibility by QSMnet+.", _CHI),
     "siqsm": Output("anat", "Chimap", "siqsm", "Susceptibility by SI-QSM.", _CHI),
     "deepqsm": Output("anat", "Chimap", "deepqsm", "Susceptibility by DeepQSM.", _CHI),
+    "spread": Output(
+        "anat", "Chimap", "spread", "Standard deviation of the susceptibility between several networks.", _CHI
+    ),
     "cosmos": Output("anat", "Chimap", "cosmos", "Susceptibility by COSMOS, masked and weighted least squares.", _CHI),
     "cosmoskspace": Output("anat", "Chimap", "cosmoskspace", "Susceptibility by COSMOS, closed form in k-space.", _CHI),
     "truth": Output(
@@ -77,6 +80,11 @@ OUTPUTS: dict[str, Output] = {
     "labels": Output("anat", "dseg", "truth", "Tissue labels of the simulation."),
     "xfm": Output("anat", "xfm", None, "Rigid transform, ITK text format.", {}, ".txt"),
 }
+
+
+def spread_of(method: str) -> str:
+    """The ``desc`` of the standard deviation between several networks of a method, a key of `OUTPUTS`."""
+    return f"{OUTPUTS[method].desc}{OUTPUTS['spread'].desc}"
 
 
 def join_entities(entities: Mapping[str, str]) -> str:

@@ -51,9 +51,9 @@ def field_scale(limit: float) -> Scale:
     return Scale(-limit, limit, "RdBu_r", "field (ppm of B0)")
 
 
-def noise_scale(values: NDArray[np.float32]) -> Scale:
-    """The standard deviation of a field in colour from 0 to the 99th percentile of `values`, ppm."""
-    return Scale(0.0, symmetric_limit(values), "viridis", "SD of the field (ppm of B0)")
+def noise_scale(values: NDArray[np.float32], of: str) -> Scale:
+    """The standard deviation of what `of` names in colour from 0 to the 99th percentile of `values`, ppm."""
+    return Scale(0.0, symmetric_limit(values), "viridis", f"SD of {of}")
 
 
 def relaxation_scale(values: NDArray[np.float32]) -> Scale:

@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from qsmflow.bids.naming import OUTPUTS
+from qsmflow.bids.naming import OUTPUTS, spread_of
+from qsmflow.config import NETWORKS
 from qsmflow.reports.blocks import Block, Details, Note, Picture, Section
 from qsmflow.reports.collect import Found, SeriesFiles
 from qsmflow.reports.curves import weight_picture
@@ -60,6 +61,9 @@ TITLES = {
     "truth": "Truth",
     "xfm": "Transform",
 }
+#: Standard deviations between networks, which are no maps of χ.
+_SPREADS = {spread_of(name): name for name in NETWORKS}
+TITLES |= {spread: f"Spread of {TITLES[name]} between networks" for spread, name in _SPREADS.items()}
 #: Share of the brain whose loss to erosion calls for a look.
 _MUCH_EROSION = 0.3
 
@@ -71,7 +75,8 @@ def title_of(kind: str) -> str:
 
 def chi_kinds(files: Mapping[str, Found]) -> list[str]:
     """The χ maps among `files`, those of `OUTPUTS` first."""
-    return sorted((kind for kind, found in files.items() if found.suffix == "Chimap"), key=_rank)
+    maps = (kind for kind, found in files.items() if found.suffix == "Chimap" and kind not in _SPREADS)
+    return sorted(maps, key=_rank)
 
 
 def _rank(kind: str) -> tuple[int, str]:
@@ -137,7 +142,8 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float]) -> SeriesView:
     section.blocks += _mask_numbers(volumes, numbers)
     if "magnitude" in volumes or "brain" in volumes or "localmask" in volumes:
         section.blocks.append(_mask_picture(series, volumes, cuts))
-    for kind, mask in (("total", brain), ("noise", brain), ("local", local), ("r2star", brain)):
+    seen = (("total", brain), ("noise", brain), ("local", local), ("r2star", brain), *((s, local) for s in _SPREADS))
+    for kind, mask in seen:
         if kind in volumes:
             scale = _scale(kind, volumes[kind].data[_inside(volumes[kind], mask)], limits)
             section.blocks.append(_map_picture(series.name, kind, volumes[kind], cuts, scale, mask, numbers))
@@ -150,7 +156,9 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float]) -> SeriesView:
 
 def _scale(kind: str, values: NDArray[np.float32], limits: Mapping[str, float]) -> Scale:
     if kind == "noise":
-        return noise_scale(values)
+        return noise_scale(values, "the field (ppm of B0)")
+    if kind in _SPREADS:
+        return noise_scale(values, "χ (ppm)")
     if kind == "r2star":
         return relaxation_scale(values)
     return field_scale(limits.get(kind) or symmetric_limit(values))
@@ -224,7 +232,9 @@ def _map_picture(
     inside = _inside(volume, mask)
     found = spread(volume, inside)
     said = f"{found} {scale.unit}" if found else "no voxel inside the mask"
-    title = title_of(kind) if "field" in title_of(kind) or kind == "r2star" else f"χ, {title_of(kind)}"
+    title = title_of(kind)
+    if "field" not in title and kind != "r2star" and kind not in _SPREADS:
+        title = f"χ, {title}"
     if found:
         decimals = 4 if scale.unit == "ppm" else 1
         numbers[f"{title}: mean ± SD ({scale.unit})"] = f"{found.mean:.{decimals}f} ± {found.sd:.{decimals}f}"

@@ -8,9 +8,11 @@ from typing import Any
 from nipype.pipeline.engine import Workflow
 
 from qsmflow import config
+from qsmflow.bids.naming import spread_of
 from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD, TSVD
 from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
 from qsmflow.interfaces.network import SIQSM, DeepQSM, QSMnet, QSMnetPlus
+from qsmflow.nets.weights import several
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -80,6 +82,9 @@ def init_inversion_wf(
         wires += [(optional, optional) for optional in ("magnitude", "noise") if optional in inputs]
         workflow.connect([(inputnode, node, wires)])
         keep(workflow, node, "out_file", method, destination)
+        if method in config.NETWORKS and len(several(getattr(settings, method).weights)) > 1:
+            desc = {"desc": spread_of(method)}
+            keep(workflow, node, "out_sd", "spread", destination, entities=desc, name=f"save_{method}_spread")
     names = [INVERSIONS[method][1] for method in methods]
     if "medi" in methods:  # without a scale of the phase its data term is linear
         names[methods.index("medi")] += " with a nonlinear data term [@nonlinearfit]" if te and b0 else ""
