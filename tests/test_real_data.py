@@ -134,9 +134,11 @@ def test_a_ramp_put_into_real_echoes_is_found(shared_data: Path) -> None:
     """`gre_3echo`: echoes of one direction show no ramp; what is added to the second one comes out again."""
     from qsmflow.core.bipolar import alternate
     from qsmflow.core.field import wrap
-    from qsmflow.interfaces.volume import load
+    from qsmflow.interfaces.volume import load_echoes
 
-    phase, magnitude = (load(shared_data / "gre_3echo" / f"{name}.nii.gz").data for name in ("phase", "magnitude"))
+    phase, magnitude = (
+        load_echoes(shared_data / "gre_3echo" / f"{name}.nii.gz").data for name in ("phase", "magnitude")
+    )
     mask = magnitude[2] > 0.3 * magnitude[2].median()
     te, size = (0.004, 0.008, 0.012), (0.469, 0.469, 1.0)
     plain = unwrap_series(phase, magnitude, te, size, mask)

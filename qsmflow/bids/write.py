@@ -51,7 +51,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` to `path` as indented JSON, as a whole."""
-    write_text(path, json.dumps(content, indent=2, default=str) + "\n")
+    write_text(path, json.dumps(content, indent=2, default=str, allow_nan=False) + "\n")
 
 
 def describe_dataset(

@@ -38,18 +38,18 @@ def run(args: argparse.Namespace) -> int:
 def _run_stage(interface: Any, rest: list[str]) -> int:
     import json
 
-    from nibabel.filebasedimages import ImageFileError
     from traits.api import TraitError
 
     from qsmflow.bids.naming import sidecar_path
     from qsmflow.bids.write import write_json
-    from qsmflow.errors import QsmflowError, UsageError
+    from qsmflow.errors import UsageError
     from qsmflow.interfaces.acquired import check_acquired
+
+    from .progress import say
 
     parser = stage_parser(interface)
     values = vars(parser.parse_args(rest))
     folder = Path(values.pop("out_dir")).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
     inputs = {name: value for name, value in values.items() if value is not None}
     missing = sorted(
         name for name, trait in interface.input_spec().traits(mandatory=True).items() if name not in inputs
@@ -59,8 +59,9 @@ def _run_stage(interface: Any, rest: list[str]) -> int:
             f"stage {interface.stage}: --{missing[0]} is missing; see 'qsmflow stage {interface.stage} --help'"
         )
     for name, value in inputs.items():
-        if isinstance(value, Path) and not value.exists():
-            raise UsageError(f"stage {interface.stage}: --{name} {value}: no such file")
+        for path in _paths(value):
+            if not path.is_file():
+                raise UsageError(f"stage {interface.stage}: --{name} {path}: no such file")
     try:
         for group in interface.input_spec.groups:
             group(**{item.name: inputs[item.name] for item in dataclasses.fields(group) if item.name in inputs})
@@ -71,21 +72,76 @@ def _run_stage(interface: Any, rest: list[str]) -> int:
         node = interface(**_as_traits(inputs))
     except TraitError as error:
         raise UsageError(f"stage {interface.stage}: {error}") from error
-    try:
-        outputs = node.run(cwd=str(folder)).outputs
-    except (ValueError, TypeError, ImageFileError) as error:
-        raise QsmflowError(f"stage {interface.stage}: {error}") from error
-    except (ArithmeticError, LookupError, RuntimeError) as error:  # a file or a setting that nothing foresaw
-        raise QsmflowError(f"stage {interface.stage}: {type(error).__name__}: {error}") from error
-    report = outputs.out_report
-    for name, value in outputs.get().items():
+    outputs = _outputs(node, folder, inputs)
+    report = outputs.pop("out_report")
+    for name, value in outputs.items():
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, str) and Path(one).is_file():
                 write_json(sidecar_path(Path(one)), report)
-            if name != "out_report":
-                print(f"{name}\t{one}")
+            print(f"{name}\t{one}")
     print(json.dumps(report["Measured"]))
+    for warning in report.get("Warnings", []):
+        say(f"stage {interface.stage}: warning: {warning}", error=True)
     return 0
+
+
+def _outputs(node: Any, folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Run in a folder of its own within `folder`, and bring the files up from there, unless one were to be lost.
+
+    Raises
+    ------
+    UsageError
+        `folder` cannot be written, the stage refuses its inputs, or an output has the name of an input in `folder`.
+    QsmflowError
+        The stage fails.
+    """
+    import shutil
+    import tempfile
+
+    from qsmflow.errors import QsmflowError, UsageError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f"{node.stage}-", dir=folder))
+    except OSError as error:
+        raise UsageError(f"--out_dir {folder}: {error.strerror}; give a folder that can be written") from error
+    try:
+        made = node.run(cwd=str(scratch)).outputs.get()
+    except (ValueError, TypeError) as error:
+        shutil.rmtree(scratch)
+        raise UsageError(f"stage {node.stage}: {error}") from error
+    except (ArithmeticError, LookupError, OSError, RuntimeError) as error:  # a file or a setting that nothing foresaw
+        shutil.rmtree(scratch)
+        raise QsmflowError(f"stage {node.stage}: {type(error).__name__}: {error}") from error
+    except BaseException:
+        shutil.rmtree(scratch)
+        raise
+    files = [path for value in made.values() for path in (value if isinstance(value, list) else [value])]
+    moves = {
+        path: folder / Path(path).name for path in files if isinstance(path, str) and scratch in Path(path).parents
+    }
+    given = {path.resolve(): name for name, value in inputs.items() for path in _paths(value)}
+    for target in moves.values():
+        taken = given.get(target.resolve())
+        if taken is not None:
+            raise UsageError(
+                f"stage {node.stage}: its {target.name} would take the place of --{taken} in {folder}; "
+                f"give another --out_dir. What it made is in {scratch}"
+            )
+    for path, target in moves.items():
+        Path(path).replace(target)
+    shutil.rmtree(scratch)
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [moved(one) for one in value]
+        return str(moves[value]) if isinstance(value, str) and value in moves else value
+
+    return {name: moved(value) for name, value in made.items()}
+
+
+def _paths(value: Any) -> list[Path]:
+    return [path for path in (value if isinstance(value, list) else [value]) if isinstance(path, Path)]
 
 
 def stage_parser(interface: Any) -> argparse.ArgumentParser:

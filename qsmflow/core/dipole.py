@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -66,6 +67,35 @@ def dipole_kernel(
         kernel *= 1.0 - 3.0 * (torch.sin(q) - q * torch.cos(q)) / q**3
     kernel[0, 0, 0] = 0.0
     return kernel
+
+
+def kernel_variance(
+    kernel: torch.Tensor, shape: Sequence[int], voxel_size: Sequence[float], size: Sequence[int]
+) -> torch.Tensor:
+    """How much the dipole varies within what a finite field of view can tell apart in k-space.
+
+    A field known in a box does not tell frequencies apart that differ by less than about w, half the inverse of the
+    length of the box. Near the origin the dipole passes through zero within that, and a division by its value at one
+    point would depend on which points a padded grid happens to have. To first order its variance over w is
+    ``|grad D|^2 w^2 / 12``, and ``|grad D|^2 = 4 (1/3 - D) (2/3 + D) / |k|^2``.
+
+    Parameters
+    ----------
+    kernel
+        Of `dipole_kernel` for `shape` and `voxel_size`.
+    size
+        Voxels of the box that holds the field; its length is the geometric mean of those along the axes.
+
+    Returns
+    -------
+    torch.Tensor
+        float32, the shape of `kernel`; at k = 0 it has no meaning.
+    """
+    length = math.prod(n * float(d) for n, d in zip(size, voxel_size, strict=True)) ** (1 / 3)
+    kx, ky, kz = frequencies(as_size(shape), voxel_size, kernel.device)
+    k2 = kx**2 + (ky**2 + kz**2)
+    k2[0, 0, 0] = 1.0
+    return (1.0 / 3.0 - kernel).mul_(2.0 / 3.0 + kernel).div_(k2).mul_(1.0 / (12.0 * length**2)).clamp_min_(0.0)
 
 
 def _odd(k: torch.Tensor, spacing: float) -> torch.Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from qsmflow.bids.acquisition import FIELD_RANGE, LONGEST_ECHO
 from qsmflow.errors import UsageError
+
+from .volume import Volume
 
 
 def check_acquired(inputs: dict[str, Any]) -> None:
@@ -28,3 +31,9 @@ def check_acquired(inputs: dict[str, Any]) -> None:
     low, high = FIELD_RANGE
     if isinstance(b0, float) and not low <= b0 <= high:
         raise UsageError(f"b0: {b0:g} T is no field strength of a scanner; give it in tesla")
+
+
+def refuse_times(te: Sequence[float], volume: Volume) -> None:
+    """Raise ValueError unless there is a time for every echo of `volume`."""
+    if len(te) != len(volume.data):
+        raise ValueError(f"te: {len(te)} echo times, but {len(volume.data)} echoes in {volume.path}; give one for each")

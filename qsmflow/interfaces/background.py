@@ -16,7 +16,8 @@ from qsmflow.settings import Settings
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, direction, rounded
-from .volume import Volume, load, load_like, load_mask, save
+from .doubts import TOTAL, of_field
+from .volume import Volume, load, load_magnitude, load_mask, save
 
 
 class _RemovalInputSpec(StageInputSpec):
@@ -41,14 +42,15 @@ class _Removal(StageInterface):
     #: The settings of the method.
     group: ClassVar[type[Settings]]
 
-    def _given(self, volume: Volume) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _given(self, volume: Volume, mask: torch.Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the method takes beside field, mask and settings; and what of it is worth telling."""
         return {}, {}
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load(self.inputs.in_file)
         mask = load_mask(self.inputs.mask, volume)
-        given, measured = self._given(volume)
+        self._warnings += of_field(volume, mask, TOTAL)
+        given, measured = self._given(volume, mask)
         local, eroded = type(self).function(
             volume.data,
             mask,
@@ -69,7 +71,7 @@ class _Removal(StageInterface):
 class _Directed(_Removal):
     """A removal that knows where B0 points."""
 
-    def _given(self, volume: Volume) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _given(self, volume: Volume, mask: torch.Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
         b0_dir = direction(self.inputs, volume)
         return {"b0_dir": b0_dir}, {"B0Direction": rounded(b0_dir)}
 
@@ -139,9 +141,9 @@ class PDF(_Directed):
     function = staticmethod(pdf)
     group = config.PDF
 
-    def _given(self, volume: Volume) -> tuple[dict[str, Any], dict[str, Any]]:
-        given, measured = super()._given(volume)
-        weights = load_like(self.inputs.magnitude, volume).data if isdefined(self.inputs.magnitude) else None
+    def _given(self, volume: Volume, mask: torch.Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
+        given, measured = super()._given(volume, mask)
+        weights = load_magnitude(self.inputs.magnitude, volume, mask) if isdefined(self.inputs.magnitude) else None
         return {**given, "weights": weights}, measured
 
 

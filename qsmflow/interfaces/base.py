@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import logging
+import math
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from nipype.interfaces.base import (
 import qsmflow
 from qsmflow.engines import progress
 from qsmflow.engines.resources import Resources
+from qsmflow.errors import UsageError
 from qsmflow.settings import Settings
 
 from .acquired import check_acquired
@@ -119,7 +121,7 @@ class StageInterface(SimpleInterface):
             "Stage": self.stage,
             "Method": measured.pop("Method", self.method),
             "Parameters": {**self._parameters(), **self._replaced},
-            "Measured": measured,
+            "Measured": {name: _without_nan(value) for name, value in measured.items()},
             **({"Warnings": list(self._warnings)} if self._warnings else {}),
             "Software": software_versions(),
             "Device": device,
@@ -136,6 +138,8 @@ class StageInterface(SimpleInterface):
 
     def check(self) -> None:
         """Refuse, by a `UsageError`, settings and values of the acquisition that cannot be used."""
+        if self.inputs.num_threads < 1:
+            raise UsageError(f"num_threads: {self.inputs.num_threads} is below 1")
         for group in self.input_spec.groups:
             group(**self.settings(group))
         check_acquired(self.inputs.get())
@@ -154,6 +158,13 @@ class StageInterface(SimpleInterface):
     def settings(self, group: type[Settings]) -> dict[str, Any]:
         """The values of the traits that came from `group`, by name."""
         return {item.name: getattr(self.inputs, item.name) for item in dataclasses.fields(group)}
+
+
+def _without_nan(value: Any) -> Any:
+    """A measured value with None for what no JSON can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return [_without_nan(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 @functools.cache

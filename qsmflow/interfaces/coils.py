@@ -15,7 +15,7 @@ from qsmflow.core.kspace.fourier import to_kspace
 from qsmflow.core.kspace.prewhiten import noise_covariance, prewhiten
 from qsmflow.core.phase import phase_to_radians
 
-from .volume import Volume, load_stack
+from .volume import Volume, load_stack, read_image
 
 #: An image that is all of the transform of k-space.
 EVERYTHING = (slice(None),) * 3
@@ -67,21 +67,28 @@ def open_coils(paths: Sequence[str | Path]) -> Coils:
     files = [Path(path) for path in paths]
     raw = {path: read_raw_header(path) for path in files if path.suffix == ".h5"}
     if not raw:
-        return Coils(nib.load(files[0]).affine, EVERYTHING, tuple((path, 0) for path in files), {})
+        return Coils(load_coil_images(files[0]).affine, EVERYTHING, tuple((path, 0) for path in files), {})
     echoes = [(path, number) for path in files for number in range(len(raw[path].echo_times))]
     first = raw[files[0]]
     return Coils(first.affine, first.kept, tuple(echoes), raw)
 
 
 def load_coil_images(path: str | Path) -> Volume:
-    """Read complex images (X, Y, Z, C[, M]) as complex64, the last axes first: ([M,] C, X, Y, Z)."""
-    image = nib.load(path)
-    data = np.asarray(image.dataobj).astype(np.complex64, copy=False)
+    """Read complex images (X, Y, Z, C[, M]) as complex64, the last axes first: ([M,] C, X, Y, Z).
+
+    Raises
+    ------
+    ValueError
+        As `read_image`; or there are no coils, something is NaN or Inf, or everything zero.
+    """
+    values, affine = read_image(path)
+    data = values.astype(np.complex64, copy=False)
     if data.ndim < 4:
         raise ValueError(f"{path}: {data.ndim} axes; the coils must be the fourth")
-    return Volume(
-        torch.from_numpy(np.ascontiguousarray(data.transpose(*range(data.ndim - 1, 2, -1), 0, 1, 2))), image.affine
-    )
+    if not np.isfinite(data).all() or not data.any():
+        raise ValueError(f"{path}: NaN, Inf, or nothing but zeros; mend or make it again")
+    data = np.ascontiguousarray(data.transpose(*range(data.ndim - 1, 2, -1), 0, 1, 2))
+    return Volume(torch.from_numpy(data), affine, str(path))
 
 
 def load_polar(magnitude: Sequence[str | Path], phase: Sequence[str | Path], units: str | None = None) -> Volume:

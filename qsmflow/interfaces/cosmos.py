@@ -16,7 +16,7 @@ from qsmflow.engines.resources import Resources
 
 from .base import StageInterface, StageOutputSpec, with_settings
 from .reference import ReferencedInputSpec, referenced
-from .volume import load_masks, load_stack, save
+from .volume import load_magnitude, load_masks, load_stack, save
 
 _Direction = traits.Tuple(traits.Float(), traits.Float(), traits.Float())
 
@@ -69,8 +69,8 @@ class _Orientations(StageInterface):
         chi, measured = self._solve(volume.data, masks, volume.voxel_size, weights)
         if weights is not None:
             measured["OrientationWeights"] = [round(weight, 4) for weight in weights]
-        chi, zero = referenced(self.inputs, chi * common, common)
-        self._results["out_file"] = save(volume.with_data(chi), cwd / f"{self.stage}.nii")
+        chi_map, zero = referenced(self.inputs, volume.with_data(chi * common), common)
+        self._results["out_file"] = save(chi_map, cwd / f"{self.stage}.nii")
         self._results["out_mask"] = save(volume.with_data(common), cwd / "mask.nii")
         found = condition(self.inputs.b0_dirs)
         return {
@@ -123,7 +123,10 @@ class COSMOS(_Orientations):
     def _solve(
         self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any, weights: Sequence[float] | None
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        magnitudes = load_stack(self.inputs.magnitudes).data
+        volume, paths = load_stack(self.inputs.in_files), self.inputs.magnitudes
+        if len(paths) != len(masks):
+            raise ValueError(f"magnitudes: {len(paths)} files of {len(masks)} fields; give one for each")
+        magnitudes = [load_magnitude(path, volume, mask) for path, mask in zip(paths, masks, strict=True)]
         chi, residuals = cosmos(
             fields,
             torch.stack([noise_weights(*one) for one in zip(magnitudes, masks, strict=True)]),

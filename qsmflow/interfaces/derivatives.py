@@ -15,7 +15,7 @@ from qsmflow.bids.write import write_atomic, write_json
 from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec
-from .volume import load, save
+from .volume import as_mask, load, save
 
 
 class SuppliedInputSpec(StageInputSpec):
@@ -42,12 +42,11 @@ class Supplied(StageInterface):
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load(self.inputs.in_file)
-        data = volume.data.squeeze()
-        bad = ~torch.isfinite(data)
-        data = torch.where(bad, torch.zeros_like(data), data)
-        data = data > 0 if self.inputs.is_mask else data
+        bad = int((~torch.isfinite(volume.data)).sum())
+        volume = volume.finite()
+        data = as_mask(volume) if self.inputs.is_mask else volume.data
         self._results["out_file"] = save(volume.with_data(data), cwd / "supplied.nii")
-        return {"SuppliedFile": str(self.inputs.in_file), "NonFiniteSetToZero": int(bad.sum())}
+        return {"SuppliedFile": str(self.inputs.in_file), "NonFiniteSetToZero": bad}
 
 
 class SaveDerivativeInputSpec(StageInputSpec):

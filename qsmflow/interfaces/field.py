@@ -11,8 +11,10 @@ from qsmflow import config
 from qsmflow.core.field_fit import total_field
 from qsmflow.engines.resources import Resources
 
+from .acquired import refuse_times
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
-from .volume import load_echoes, load_like, load_mask, save
+from .doubts import TOTAL, of_field, of_unwrapped
+from .volume import load_echoes, load_magnitude, load_mask, save
 
 
 @with_settings(config.Field)
@@ -50,8 +52,11 @@ class FieldMap(StageInterface):
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load_echoes(self.inputs.in_file)
-        magnitude = load_like(self.inputs.magnitude, volume, echoes=True).data
+        refuse_times(self.inputs.te, volume)
         mask = load_mask(self.inputs.mask, volume)
+        volume = volume.finite()
+        magnitude = load_magnitude(self.inputs.magnitude, volume, mask, echoes=True)
+        self._warnings += of_unwrapped(volume, mask)
         field, noise = total_field(
             volume.data,
             magnitude,
@@ -62,6 +67,7 @@ class FieldMap(StageInterface):
             progress=self.tell,
             **self.settings(config.Field),
         )
+        self._warnings += of_field(volume.with_data(field), mask, TOTAL)
         self._results["out_file"] = save(volume.with_data(field), cwd / "total.nii")
         self._results["out_noise"] = save(volume.with_data(noise), cwd / "noise.nii")
         inside = {"FieldSD": field[mask].std(), "FieldMean": field[mask].mean(), "MedianNoise": noise[mask].median()}

@@ -17,8 +17,9 @@ from qsmflow.settings import Settings
 
 from .base import StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
+from .doubts import LOCAL, of_field
 from .reference import ReferencedInputSpec, referenced
-from .volume import Volume, load, load_like, load_mask, save
+from .volume import Volume, load, load_magnitude, load_mask, save
 
 
 @with_settings(config.TwoPass)
@@ -73,11 +74,11 @@ class Inversion(StageInterface):
         }
         told: dict[str, Any] = {name: [float(f"{x:.4g}") for x in curve] for name, curve in curves.items()}
         if choice.chosen is None:
-            self._warnings = (f"the data chose no weight; {settings['weight']:g} was kept, as it was set",)
+            self._warnings += (f"the data chose no weight; {settings['weight']:g} was kept, as it was set",)
             return settings, {**told, "ChosenWeight": "none: the curve has no such point; the weight is as it was set"}
         weight = float(f"{choice.chosen:.4g}")
         if choice.at_edge:
-            self._warnings = (
+            self._warnings += (
                 f"the weight {weight:g} that the data chose is at the edge of those tried; "
                 "set the weight to it, so that others beyond it are tried",
             )
@@ -103,11 +104,12 @@ class Inversion(StageInterface):
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load(self.inputs.in_file)
         mask = load_mask(self.inputs.mask, volume)
+        self._warnings += of_field(volume, mask, LOCAL)
         b0_dir = direction(self.inputs, volume)
         settings, chosen = self._settings(volume, mask, b0_dir)
         chi, measured = self._passes(volume, mask, b0_dir, settings)
-        chi, zero = referenced(self.inputs, chi, mask)
-        self._results["out_file"] = save(volume.with_data(chi), cwd / f"{self.stage}.nii")
+        chi_map, zero = referenced(self.inputs, volume.with_data(chi), mask)
+        self._results["out_file"] = save(chi_map, cwd / f"{self.stage}.nii")
         return {"B0Direction": rounded(b0_dir), **chosen, **measured, **zero}
 
 
@@ -218,7 +220,7 @@ class MEDI(Inversion):
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         chi, changes = medi(
             volume.data,
-            load_like(self.inputs.magnitude, volume).data,
+            load_magnitude(self.inputs.magnitude, volume, mask),
             mask,
             volume.voxel_size,
             b0_dir,

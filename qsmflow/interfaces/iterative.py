@@ -15,7 +15,7 @@ from qsmflow.engines.resources import Resources
 from .base import with_settings
 from .direction import Direction
 from .inversion import Inversion, WeightedInputSpec
-from .volume import Volume, load_like
+from .volume import Volume, load_magnitude
 
 
 class _IterativeInputSpec(WeightedInputSpec):
@@ -41,7 +41,7 @@ class _Iterative(Inversion):
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         given = self.inputs.get()
-        magnitude = load_like(self.inputs.magnitude, volume).data if isdefined(self.inputs.magnitude) else None
+        magnitude = load_magnitude(self.inputs.magnitude, volume, mask) if isdefined(self.inputs.magnitude) else None
         chi, changes = type(self).function(
             volume.data,
             mask,

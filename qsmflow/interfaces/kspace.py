@@ -152,10 +152,12 @@ class CoilCombine(StageInterface):
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         echoes = len(self.inputs.in_file) if self.inputs.in_file else _echoes(self.inputs)
-        sets = self._sets(echoes)
+        first = self._echo(0)
+        sets = self._sets(echoes, first)
         magnitude, phase = [], []
         for echo in range(echoes):
             images = self._echo(echo)
+            _refuse_other(images, first)
             image = combine_sets(images.data, sets)
             magnitude.append(root_sum_of_squares(images.data) if self.inputs.rss else image.abs())
             phase.append(image.angle())
@@ -169,12 +171,14 @@ class CoilCombine(StageInterface):
         """The images of the coils, complex64, (C, X, Y, Z)."""
         return load_coil_images(self.inputs.in_file[echo]) if self.inputs.in_file else _polar_echo(self.inputs, echo)
 
-    def _sets(self, echoes: int) -> torch.Tensor:
-        """Sets of sensitivities, complex64, (M, C, X, Y, Z)."""
+    def _sets(self, echoes: int, first: Volume) -> torch.Tensor:
+        """Sets of sensitivities for images like `first`, complex64, (M, C, X, Y, Z)."""
         if self.inputs.method == "espirit":
             if not isdefined(self.inputs.maps):
                 raise ValueError("the method espirit needs maps, made by the stage espirit")
-            return load_coil_images(self.inputs.maps).data
+            sets = load_coil_images(self.inputs.maps)
+            _refuse_other(sets, first)
+            return sets.data
         if self.inputs.method == "adaptive":
             every = torch.stack([self._echo(echo).data for echo in range(echoes)])
             return adaptive_maps(every, block=self.inputs.block).unsqueeze(0)
@@ -194,6 +198,14 @@ class CoilCombine(StageInterface):
             smoothing=self.inputs.smoothing,
         )
         return maps.unsqueeze(0)
+
+
+def _refuse_other(images: Volume, first: Volume) -> None:
+    """Raise ValueError unless `images` has the coils and the grid of `first`."""
+    coils, wanted = images.data.shape[-4], first.data.shape[-4]
+    if coils != wanted:
+        raise ValueError(f"{images.path}: {coils} coils, but {wanted} in {first.path}; give those of one scan")
+    images.refuse_apart(first)
 
 
 def _echoes(inputs: Any) -> int:

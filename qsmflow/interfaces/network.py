@@ -19,7 +19,7 @@ from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
 from .inversion import Inversion, InversionInputSpec, InversionOutputSpec
 from .upright import Upright
-from .volume import Volume, load, load_like, load_mask, save
+from .volume import Volume, load, load_magnitude, load_mask, save
 
 #: Volumes of the image's grid that are held beside what the network needs.
 _BESIDE = 12
@@ -58,7 +58,7 @@ class Network(StageInterface):
         """`predict` of the volume upright, its maps as the volume is stored."""
         check(self.inputs.weights, self.output)
         upright = Upright.of(volume.affine)
-        noise = load_like(self.inputs.noise, volume).data if isdefined(self.inputs.noise) else None
+        noise = load_magnitude(self.inputs.noise, volume, mask) if isdefined(self.inputs.noise) else None
         made = predict(
             upright.turn(volume.data),
             upright.turn(mask),

@@ -11,7 +11,7 @@ from qsmflow import config
 from qsmflow.core.reference import subtract_reference
 
 from .base import StageInputSpec, with_settings
-from .volume import load
+from .volume import Volume, load_mask
 
 
 @with_settings(config.Reference)
@@ -22,10 +22,10 @@ class ReferencedInputSpec(StageInputSpec):
     reference_mask = File(exists=True, desc="mask of the reference region")
 
 
-def referenced(inputs: Any, chi: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, dict[str, Any]]:
-    """`chi` with its zero where the inputs say, and what that took, for the sidecar."""
+def referenced(inputs: Any, volume: Volume, mask: torch.Tensor) -> tuple[Volume, dict[str, Any]]:
+    """A map, with its zero where the inputs say, and what that took, for the sidecar."""
     if inputs.reference == "none":
-        return chi, {}
+        return volume, {}
     if inputs.reference == "brain":
         region = mask
     else:
@@ -33,6 +33,9 @@ def referenced(inputs: Any, chi: torch.Tensor, mask: torch.Tensor) -> tuple[torc
         path = getattr(inputs, name)
         if not isdefined(path):
             raise ValueError(f"reference {inputs.reference} needs the input {name}")
-        region = load(path).mask
-    chi, value = subtract_reference(chi, mask, region)
-    return chi, {"ReferenceSubtracted": round(value, 6), "ReferenceVoxels": int((region & mask).sum())}
+        region = load_mask(path, volume)
+    chi, value = subtract_reference(volume.data, mask, region)
+    return volume.with_data(chi), {
+        "ReferenceSubtracted": round(value, 6),
+        "ReferenceVoxels": int((region & mask).sum()),
+    }

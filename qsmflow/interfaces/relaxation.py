@@ -10,8 +10,9 @@ from nipype.interfaces.base import File, traits
 from qsmflow.core.relaxation import r2star
 from qsmflow.engines.resources import Resources
 
+from .acquired import refuse_times
 from .base import StageInputSpec, StageInterface, StageOutputSpec
-from .volume import load_echoes, load_mask, save
+from .volume import load_echoes, load_magnitude, load_mask, save
 
 
 class R2StarInputSpec(StageInputSpec):
@@ -39,8 +40,10 @@ class R2Star(StageInterface):
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load_echoes(self.inputs.in_file)
+        refuse_times(self.inputs.te, volume)
         mask = load_mask(self.inputs.mask, volume)
-        rate = r2star(volume.data, list(self.inputs.te))
+        magnitude = load_magnitude(self.inputs.in_file, volume, mask, echoes=True)
+        rate = r2star(magnitude, list(self.inputs.te))
         self._results["out_file"] = save(volume.with_data(rate * mask), cwd / "r2star.nii")
         inside = rate[mask]
         return {

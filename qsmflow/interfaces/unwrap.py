@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from nipype.interfaces.base import File, traits
 
 from qsmflow import config
@@ -12,8 +13,10 @@ from qsmflow.core.mask.quality import keep_good_phase
 from qsmflow.core.unwrap import unwrap_series, voxel_quality
 from qsmflow.engines.resources import Resources
 
+from .acquired import refuse_times
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
-from .volume import load_echoes, load_like, load_mask, save
+from .doubts import refuse_unscaled
+from .volume import Volume, load_echoes, load_magnitude, load_mask, save
 
 _NAMES = {
     "romeo": "ROMEO",
@@ -28,6 +31,16 @@ class _PhaseInputSpec(StageInputSpec):
     magnitude = File(exists=True, mandatory=True, desc="magnitude of the same shape")
     mask = File(exists=True, mandatory=True, desc="brain mask")
     te = traits.List(traits.Float(), mandatory=True, minlen=1, parameter=True, desc="echo times, s")
+
+
+def _load(inputs: Any) -> tuple[Volume, torch.Tensor, torch.Tensor]:
+    """Phase, magnitude and mask, checked."""
+    volume = load_echoes(inputs.in_file)
+    refuse_times(inputs.te, volume)
+    mask = load_mask(inputs.mask, volume)
+    volume = volume.finite()
+    refuse_unscaled(volume)
+    return volume, load_magnitude(inputs.magnitude, volume, mask, echoes=True), mask
 
 
 @with_settings(config.Unwrap)
@@ -51,9 +64,7 @@ class Unwrap(StageInterface):
     output_spec = UnwrapOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume = load_echoes(self.inputs.in_file)
-        magnitude = load_like(self.inputs.magnitude, volume, echoes=True).data
-        mask = load_mask(self.inputs.mask, volume)
+        volume, magnitude, mask = _load(self.inputs)
         unwrapped, offset_removed, ramp = unwrap_series(
             volume.data, magnitude, list(self.inputs.te), volume.voxel_size, mask, **self.settings(config.Unwrap)
         )
@@ -84,9 +95,7 @@ class QualityMask(StageInterface):
     output_spec = QualityMaskOutputSpec
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        volume = load_echoes(self.inputs.in_file)
-        magnitude = load_like(self.inputs.magnitude, volume, echoes=True).data
-        mask = load_mask(self.inputs.mask, volume)
+        volume, magnitude, mask = _load(self.inputs)
         quality = voxel_quality(volume.data, magnitude, list(self.inputs.te))
         kept = keep_good_phase(mask, quality, **self.settings(config.QualityMask))
         self._results["out_file"] = save(volume.with_data(kept), cwd / "mask.nii")

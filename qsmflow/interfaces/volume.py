@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import torch
+from nibabel.filebasedimages import ImageFileError
 
 from qsmflow.core.geometry import SAME_PLACE, grids_apart
+
+#: Cosine of the angle between two axes of a voxel, above which they are not at right angles.
+_SHEARED = 0.01
 
 
 @dataclass(frozen=True)
 class Volume:
-    """An image: `data` is (X, Y, Z), or (E, X, Y, Z) when the file is 4-D; `affine` is voxel to world mm."""
+    """An image.
+
+    Attributes
+    ----------
+    data
+        (X, Y, Z), or (E, X, Y, Z) of several volumes.
+    affine
+        Voxel to world mm.
+    path
+        The file, for messages.
+    """
 
     data: torch.Tensor
     affine: np.ndarray
+    path: str = "the data"
 
     @property
     def voxel_size(self) -> tuple[float, float, float]:
@@ -33,22 +48,79 @@ class Volume:
 
     def with_data(self, data: torch.Tensor) -> Volume:
         """The same grid with other `data`."""
-        return Volume(data, self.affine)
+        return replace(self, data=data)
+
+    def finite(self) -> Volume:
+        """The same with zero for what is NaN or Inf."""
+        return self.with_data(torch.where(torch.isfinite(self.data), self.data, 0.0))
+
+    def refuse_apart(self, grid: Volume) -> None:
+        """Raise ValueError, naming the file, unless this lies on the voxels of `grid`, to a twentieth of one."""
+        shape, wanted = tuple(self.data.shape[-3:]), tuple(grid.data.shape[-3:])
+        if shape != wanted:
+            raise ValueError(f"{self.path}: shape {shape} where {wanted} is needed; give both on one grid")
+        apart = grids_apart(self.affine, grid.affine, shape)
+        if apart > SAME_PLACE * min(grid.voxel_size):
+            raise ValueError(
+                f"{self.path}: its grid lies up to {apart:.3g} mm from that of the data; give both on one grid"
+            )
+
+
+def read_image(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of an image as they are stored, and its affine.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, has fewer than three axes, or voxels whose axes are not at right angles.
+    """
+    try:
+        image = nib.load(path)
+        values, affine = np.asanyarray(image.dataobj), image.affine
+    except (OSError, EOFError, ImageFileError) as error:
+        raise ValueError(f"{path}: cannot be read as an image ({error}); make or copy it again") from error
+    if values.ndim < 3:
+        raise ValueError(f"{path}: {values.ndim} axes; an image of three is needed")
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.abs(axes.T @ axes - np.eye(3)).max() < _SHEARED:
+        raise ValueError(f"{path}: the axes of its voxels are not at right angles; resample it")
+    return values, affine
 
 
 def load(path: str | Path) -> Volume:
-    """Read a NIfTI file as float32; echoes, the last axis of the file, come first."""
-    image = nib.load(path)
-    data = np.asarray(image.dataobj, dtype=np.float32)
-    if data.ndim == 4:
-        data = np.moveaxis(data, -1, 0)
-    return Volume(torch.from_numpy(np.ascontiguousarray(data)), image.affine)
+    """Read one volume as float32.
+
+    Raises
+    ------
+    ValueError
+        As `read_image`; or there are several volumes, or complex numbers.
+    """
+    volume = load_echoes(path)
+    if len(volume.data) > 1:
+        raise ValueError(f"{path}: {len(volume.data)} volumes where one is needed; give one of them")
+    return volume.with_data(volume.data[0])
 
 
 def load_echoes(path: str | Path) -> Volume:
-    """`load`, with a leading axis of echoes even where there is one."""
-    volume = load(path)
-    return volume if volume.data.ndim == 4 else volume.with_data(volume.data[None])
+    """Read a 3-D or 4-D image as float32, (E, X, Y, Z): the echoes, the last axis of the file, come first.
+
+    Further axes of one are left out.
+
+    Raises
+    ------
+    ValueError
+        As `read_image`; or there are more axes, or complex numbers.
+    """
+    values, affine = read_image(path)
+    while values.ndim > 3 and values.shape[-1] == 1:
+        values = values[..., 0]
+    if np.iscomplexobj(values):
+        raise ValueError(f"{path}: its numbers are complex; give magnitude and phase as images of their own")
+    if values.ndim > 4:
+        raise ValueError(f"{path}: {values.ndim} axes; volumes along the fourth are the most that is read")
+    values = values[..., None] if values.ndim == 3 else values
+    data = np.ascontiguousarray(np.moveaxis(values, -1, 0), dtype=np.float32)
+    return Volume(torch.from_numpy(data), affine, str(path))
 
 
 def load_like(path: str | Path, grid: Volume, *, echoes: bool = False) -> Volume:
@@ -60,13 +132,40 @@ def load_like(path: str | Path, grid: Volume, *, echoes: bool = False) -> Volume
         The shapes differ, or the grids lie apart by more than a twentieth of a voxel.
     """
     volume = load_echoes(path) if echoes else load(path)
-    found, wanted = tuple(volume.data.shape), tuple(grid.data.shape if echoes else grid.data.shape[-3:])
-    if found != wanted:
-        raise ValueError(f"{path}: shape {found} where {wanted} is needed; give both on one grid")
-    apart = grids_apart(volume.affine, grid.affine, found[-3:])
-    if apart > SAME_PLACE * min(grid.voxel_size):
-        raise ValueError(f"{path}: its grid lies up to {apart:.3g} mm from that of the data; give both on one grid")
+    if echoes and len(volume.data) != len(grid.data):
+        raise ValueError(f"{path}: {len(volume.data)} volumes, but {len(grid.data)} in {grid.path}; give one for each")
+    volume.refuse_apart(grid)
     return volume
+
+
+def load_within(path: str | Path, grid: Volume, mask: torch.Tensor, *, echoes: bool = False) -> torch.Tensor:
+    """The data of `load_like`, where what is not finite outside `mask` is zero.
+
+    Raises
+    ------
+    ValueError
+        As `load_like`; or something in the mask is NaN or Inf.
+    """
+    volume = load_like(path, grid, echoes=echoes)
+    _refuse_bad(volume, mask, "the mask")
+    return volume.finite().data
+
+
+def load_magnitude(path: str | Path, grid: Volume, mask: torch.Tensor, *, echoes: bool = False) -> torch.Tensor:
+    """`load_within` of a magnitude.
+
+    Raises
+    ------
+    ValueError
+        As `load_within`; or in the mask it is negative somewhere, or zero everywhere.
+    """
+    data = load_within(path, grid, mask, echoes=echoes)
+    inside = data[..., mask]
+    if float(inside.min()) < 0:
+        raise ValueError(f"{path}: {int((inside < 0).sum())} voxels in the mask are negative; give a magnitude")
+    if not bool(inside.any()):
+        raise ValueError(f"{path}: zero all over the mask; give the magnitude of these data")
+    return data
 
 
 def load_mask(path: str | Path, grid: Volume) -> torch.Tensor:
@@ -78,13 +177,23 @@ def load_mask(path: str | Path, grid: Volume) -> torch.Tensor:
         As `load_like`; or the mask is empty, holds NaN or fractions, or `grid` has NaN or Inf in it.
     """
     volume = load_like(path, grid)
+    mask = as_mask(volume)
+    _refuse_bad(grid, mask, f"the mask {path}")
+    return mask
+
+
+def as_mask(volume: Volume) -> torch.Tensor:
+    """The data of `volume` as a mask, bool.
+
+    Raises
+    ------
+    ValueError
+        It is empty, or holds NaN or fractions.
+    """
     if not bool(torch.equal(volume.data, volume.data.round())):
-        raise ValueError(f"{path}: a mask has whole numbers, and these are not; threshold it")
+        raise ValueError(f"{volume.path}: a mask has whole numbers, and these are not; threshold it")
     if not bool(volume.mask.any()):
-        raise ValueError(f"{path}: the mask is empty; give the mask of the brain")
-    bad = int((~torch.isfinite(grid.data[..., volume.mask])).sum())
-    if bad:
-        raise ValueError(f"{bad} voxels of the data in {path} are NaN or Inf; mend them or take them out of the mask")
+        raise ValueError(f"{volume.path}: the mask is empty; give the mask of the brain")
     return volume.mask
 
 
@@ -101,11 +210,28 @@ def load_masks(paths: Sequence[str | Path], grid: Volume) -> torch.Tensor:
     return torch.stack([load_mask(path, grid.with_data(one)) for path, one in zip(paths, grid.data, strict=True)])
 
 
+def load_stack(paths: Sequence[str | Path]) -> Volume:
+    """Several 3-D files of one grid as (N, X, Y, Z); a single 4-D file is taken as it is.
+
+    Raises
+    ------
+    ValueError
+        As `load_echoes`; or a file is not on the voxels of the first.
+    """
+    volumes = [load_echoes(path) for path in paths]
+    for volume in volumes[1:]:
+        volume.refuse_apart(volumes[0])
+    return volumes[0].with_data(torch.cat([volume.data for volume in volumes]))
+
+
 def save(volume: Volume, path: str | Path) -> str:
-    """Write `volume`: masks as uint8, everything else as float32, with units mm and s; returns the path."""
+    """Write `volume`: masks as uint8, everything else as float32, with units mm and s; returns the path.
+
+    Of several volumes the file has four axes, of a single one three.
+    """
     data = volume.data.detach().cpu().numpy()
     if data.ndim == 4:
-        data = np.moveaxis(data, 0, -1)
+        data = np.moveaxis(data, 0, -1) if len(data) > 1 else data[0]
     data = data.astype(np.uint8 if data.dtype == np.bool_ else np.float32)
     image = nib.Nifti1Image(data, volume.affine)
     image.header.set_xyzt_units("mm", "sec")
@@ -115,7 +241,9 @@ def save(volume: Volume, path: str | Path) -> str:
     return str(path)
 
 
-def load_stack(paths: Sequence[str | Path]) -> Volume:
-    """Several 3-D files of one grid as (N, X, Y, Z); a single 4-D file is taken as it is."""
-    volumes = [load_echoes(path) for path in paths]
-    return volumes[0].with_data(torch.cat([volume.data for volume in volumes]))
+def _refuse_bad(volume: Volume, mask: torch.Tensor, where: str) -> None:
+    bad = int((~torch.isfinite(volume.data[..., mask])).sum())
+    if bad:
+        raise ValueError(
+            f"{volume.path}: {bad} voxels in {where} are NaN or Inf; mend them or take them out of the mask"
+        )

@@ -14,7 +14,7 @@ from qsmflow.core.kspace.fourier import to_kspace
 from qsmflow.engines import progress
 from qsmflow.interfaces.coils import load_coil_images, save_coil_images
 from qsmflow.interfaces.kspace import GRAPPA, CoilCombine, Espirit
-from qsmflow.interfaces.volume import Volume, load, save
+from qsmflow.interfaces.volume import Volume, load_echoes, save
 from tests.core.kspace.heads import coordinates, head, sensitivities
 
 SHAPE, COILS, TE = (32, 36, 30), 6, (0.004, 0.008)
@@ -53,10 +53,10 @@ def check(magnitude: str, phase: str, tolerance: float) -> None:
     """The phase between the echoes is the head's, and the magnitude is where the head is."""
     echoes, _ = images()
     inside = echoes[0].abs() > 0
-    found = load(phase).data
+    found = load_echoes(phase).data
     error = torch.exp(1j * (found[1] - found[0])) * (echoes[1] * echoes[0].conj()).conj()
     assert float(error.angle()[inside].abs().mean()) < tolerance
-    bright = load(magnitude).data[0]
+    bright = load_echoes(magnitude).data[0]
     assert float(bright[inside].mean()) > 10 * float(bright[~inside].mean())
 
 
@@ -69,7 +69,7 @@ def test_raw_data_to_magnitude_and_phase(raw: Path, tmp_path: Path) -> None:
     assert min(maps.out_report["Measured"]["CalibrationSamples"]) >= 17
     done = CoilCombine(in_file=filled.out_files, maps=maps.out_file).run(cwd=str(tmp_path)).outputs
     check(done.out_magnitude, done.out_phase, 0.03)
-    np.testing.assert_allclose(load(done.out_phase).affine, AFFINE, atol=1e-4)
+    np.testing.assert_allclose(load_echoes(done.out_phase).affine, AFFINE, atol=1e-4)
     corner = load_coil_images(filled.out_files[0]).data[:, :3].flatten(1)  # no head there
     covariance = corner @ corner.mH / corner.shape[1]
     ripple = covariance - torch.diag(covariance.diagonal())
@@ -86,7 +86,7 @@ def test_two_sets_keep_what_wraps_around(tmp_path: Path) -> None:
         done = CoilCombine(in_file=[file], maps=maps.out_file).run(cwd=str(tmp_path)).outputs
         assert done.out_report["Measured"].get("MapSets", 1) == sets
         rss = torch.linalg.vector_norm(folded, dim=0)
-        lost.append(float((load(done.out_magnitude).data[0] - rss).norm() / rss.norm()))
+        lost.append(float((load_echoes(done.out_magnitude).data[0] - rss).norm() / rss.norm()))
     assert lost[1] < 0.3 * lost[0] and lost[1] < 0.03
 
 
@@ -117,7 +117,7 @@ def test_coil_images_alone(method: str, tmp_path: Path) -> None:
     assert main(["stage", "coil_combine", *arguments, *told]) == 0
     check(str(tmp_path / "out" / "magnitude.nii"), str(tmp_path / "out" / "phase.nii"), 0.03)
     rss = torch.linalg.vector_norm(coils, dim=1)
-    torch.testing.assert_close(load(tmp_path / "out" / "magnitude.nii").data, rss)
+    torch.testing.assert_close(load_echoes(tmp_path / "out" / "magnitude.nii").data, rss)
 
 
 def test_coil_images_come_back(tmp_path: Path) -> None:
@@ -146,5 +146,5 @@ def test_what_is_lacking_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["coil_combine", "--magnitude", flat, flat, "--phase", flat, "--method", "adaptive"], "2 magnitude and 1"),
         (["espirit"], "neither in_file nor magnitude"),
     ):
-        assert main(["stage", *words, "--out_dir", str(tmp_path)]) == 1
+        assert main(["stage", *words, "--out_dir", str(tmp_path)]) == 2
         assert told in capsys.readouterr().err

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ..box import Box
-from ..dipole import dipole_kernel
+from ..dipole import dipole_kernel, kernel_variance
 from ..gradient import laplacian_spectrum
 from ..grid import Size, energy
 from ..solve import Norms
@@ -23,6 +23,10 @@ def l2(
     norms: Norms | None = None,
 ) -> torch.Tensor:
     """Minimise ``|D chi - field|^2 + weight |grad chi|^2``, which one division in k-space does.
+
+    D^2 is taken with its variance over what the box around the mask can tell apart in k-space (`kernel_variance`):
+    near the origin the gradient costs next to nothing, and where D passes through zero a few points of the grid would
+    rule the map.
 
     Parameters
     ----------
@@ -61,9 +65,11 @@ def l2(
     inside = box.cut(mask)
     known = torch.where(inside, box.cut(field), 0.0)
     transfer = laplacian_spectrum(box.padded, voxel_size, field.device)
+    variance = kernel_variance(kernel, box.padded, voxel_size, box.size)
     if norms is not None:
-        _tell(norms, box.spectrum(known), kernel, transfer, weight, box.padded)
-    transfer.mul_(weight).addcmul_(kernel, kernel)
+        _tell(norms, box.spectrum(known), kernel, transfer, weight, variance, box.padded)
+    transfer.mul_(weight).addcmul_(kernel, kernel).add_(variance)
+    del variance
     transfer[0, 0, 0] = 1.0
     transfer.reciprocal_().mul_(kernel)
     del kernel
@@ -71,10 +77,16 @@ def l2(
 
 
 def _tell(
-    norms: Norms, known: torch.Tensor, kernel: torch.Tensor, laplacian: torch.Tensor, weight: float, shape: Size
+    norms: Norms,
+    known: torch.Tensor,
+    kernel: torch.Tensor,
+    laplacian: torch.Tensor,
+    weight: float,
+    variance: torch.Tensor,
+    shape: Size,
 ) -> None:
     """Both norms of the solution, from spectra on the grid `shape`."""
-    denominator = kernel.square() + weight * laplacian
+    denominator = kernel.square() + weight * laplacian + variance
     denominator[0, 0, 0] = 1.0
     chi = known * (kernel / denominator)
     norms(energy(chi * kernel - known, shape) ** 0.5, energy(chi * laplacian.sqrt(), shape) ** 0.5)

@@ -39,8 +39,8 @@ def tkd(
     Returns
     -------
     torch.Tensor
-        Susceptibility, ppm, (..., X, Y, Z); zero outside the mask. Divided on a grid twice the box around
-        the mask, which takes 2.2 volumes of that size, and of mean zero there.
+        Susceptibility, ppm, (..., X, Y, Z); zero outside the mask. Divided on a grid half as long again as the box
+        around the mask, which takes 2.2 volumes of that size, and of mean zero there.
 
     Raises
     ------
