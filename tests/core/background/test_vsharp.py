@@ -28,6 +28,19 @@ def test_field_from_inside_stays(deconvolution: str, deep_limit: float, limit: f
         assert error < most, error
 
 
+def test_smaller_blocks_are_nearer() -> None:
+    points = coordinates((64, 64, 64), (1.0, 1.0, 1.0))
+    mask = points.norm(dim=-1) < 26
+    chi = torch.exp(-(((points - torch.tensor([12.0, -9.0, 0.0])).norm(dim=-1) / 5) ** 2))
+    truth = forward_field(chi, (1.0, 1.0, 1.0))
+    errors = []
+    for block in (1.0, 2.0, 9.0):
+        local, eroded = vsharp(truth, mask, (1.0, 1.0, 1.0), block=block)
+        errors.append(float((local - truth)[eroded].norm() / truth[eroded].norm()))
+    assert errors[0] < errors[1], "of one voxel"
+    assert errors[2] == errors[1], "no block is larger than a sixth of the largest radius"
+
+
 def test_a_mask_too_thin_for_blocks_is_fitted_in_voxels() -> None:
     """Where they find a little, however many iterations there are."""
     points = coordinates((48, 48, 24), (1.0, 1.0, 1.0))
