@@ -23,16 +23,6 @@ from .volume import Volume, load_stack, save
 _PAIRS = (("magnitude", "phase"), ("real", "imag"))
 
 
-def _plain(echoes: torch.Tensor) -> torch.Tensor:
-    """(E, X, Y, Z), or (X, Y, Z) of a single echo."""
-    return echoes[0] if len(echoes) == 1 else echoes
-
-
-def _size(volume: Volume) -> str:
-    count, *shape = volume.data.shape
-    return f"{count} {'volume' if count == 1 else 'volumes'} of {'x'.join(map(str, shape))} voxels"
-
-
 def _refuse(paths: Sequence[str], where: torch.Tensor, what: str, mend: str) -> None:
     """Raise `ValueError` where `where`, (E, X, Y, Z), is true, by the file of the first echo in which it is."""
     if bool(where.any()):
@@ -92,8 +82,8 @@ class ScalePhase(StageInterface):
         magnitude = torch.where(bad, 0.0, magnitude)
         phase = wrap(torch.where(bad, 0.0, phase))
         phase = -phase if self.inputs.sign == "minus" else phase
-        self._results["out_phase"] = save(grid.with_data(_plain(phase)), cwd / "phase.nii")
-        self._results["out_magnitude"] = save(grid.with_data(_plain(magnitude)), cwd / "magnitude.nii")
+        self._results["out_phase"] = save(grid.with_data(phase), cwd / "phase.nii")
+        self._results["out_magnitude"] = save(grid.with_data(magnitude), cwd / "magnitude.nii")
         combined = magnitude.square().sum(0).sqrt()
         self._results["out_combined"] = save(grid.with_data(combined), cwd / "combined.nii")
         return {"StoredPhase": convention, "NonFiniteSetToZero": int(bad.sum()), "Echoes": len(phase)}
@@ -103,9 +93,11 @@ class ScalePhase(StageInterface):
         names = _PAIRS[0] if isdefined(self.inputs.phase) else _PAIRS[1]
         files = [getattr(self.inputs, name) for name in names]
         one, other = (load_stack(paths) for paths in files)
-        if one.data.shape != other.data.shape:
-            told = (f"--{name} holds {_size(volume)}" for name, volume in zip(names, (one, other), strict=True))
-            raise ValueError(f"{', but '.join(told)}; give both of every echo, on one grid")
+        if len(one.data) != len(other.data):
+            found = zip(names, files, (one, other), strict=True)
+            told = (f"--{name} holds {len(volume.data)} in {len(paths)} files" for name, paths, volume in found)
+            raise ValueError(f"not the same number of echoes: {', '.join(told)}; give both parts of every echo")
+        other.refuse_apart(one)
         self._warn_of_no_orientation(files[0][0])
         bad = [~torch.isfinite(volume.data) for volume in (one, other)]
         if self.inputs.nonfinite == "refuse":

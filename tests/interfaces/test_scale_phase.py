@@ -61,8 +61,17 @@ def test_no_echo_is_invented(
     series: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str], one: str, other: str
 ) -> None:
     error = refusal(capsys, tmp_path, **{one: series[one][:1], other: series[other]})
-    assert f"--{one} holds 1 volume of 8x9x10 voxels, but --{other} holds {len(series[other])} volumes" in error
-    assert "give both of every echo" in error
+    count = len(series[other])
+    assert f"--{one} holds 1 in 1 files, --{other} holds {count} in {count} files; give both parts" in error
+
+
+def test_parts_lie_on_one_grid(
+    series: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in series["phase"]:
+        changed(path, lambda data: data[1:])
+    error = refusal(capsys, tmp_path, magnitude=series["magnitude"], phase=series["phase"])
+    assert f"{series['phase'][0]}: shape (7, 9, 10) where (8, 9, 10) is needed; give both on one grid" in error
 
 
 def changed(path: str, change: Any) -> str:
@@ -122,7 +131,7 @@ def test_one_echo_is_a_volume_of_three_axes(series: dict[str, list[str]], tmp_pa
 
 def test_no_orientation_is_told(series: dict[str, list[str]], tmp_path: Path) -> None:
     for path in (*series["magnitude"], *series["phase"]):
-        nib.save(nib.Nifti1Image(nib.load(path).get_fdata(dtype=np.float32), None), path)
+        nib.save(nib.Nifti1Image(nib.load(path).get_fdata().astype(np.float32), None), path)
     done = ScalePhase(magnitude=series["magnitude"], phase=series["phase"]).run(cwd=str(tmp_path)).outputs
     (told,) = done.out_report["Warnings"]
     assert series["magnitude"][0] in told and "no orientation" in told
