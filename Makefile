@@ -37,7 +37,7 @@ demo: setup ## simulate a dataset, run the whole pipeline on it, say where the r
 test: setup ## the tests that need neither a cluster nor a browser, nor minutes each
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not cluster and not browser and not long'
 
-long: setup ## peak memory of every stage; every training recipe learns
+long: setup ## peak memory of every stage; every stage after every other; every training recipe learns
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long
 
 lint: setup ## style, types, order of the rooms, spelling

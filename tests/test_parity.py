@@ -148,6 +148,24 @@ def test_run_and_validate_have_a_flag_for_every_setting(words: list[str]) -> Non
             assert given(args) == {table: {item.name: value}}, flag
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--denoise"], {"denoise": "network"}),
+        (["--denoise", "none", "--unwrap", "segue"], {"denoise": "none", "unwrap": {"method": "segue"}}),
+        (
+            ["--field", "nonlinear", "--brain-mask", "bet"],
+            {"field": {"method": "nonlinear"}, "brain_mask": {"method": "bet"}},
+        ),
+    ],
+)
+def test_what_is_done_goes_by_the_name_of_the_stage(words: list[str], told: dict[str, object]) -> None:
+    parser = argparse.ArgumentParser()
+    run_verb.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["run", "in", "out", "participant", *words])
+    assert given(args) == told
+
+
 @pytest.mark.parametrize("words", [["run", "in", "out", "participant"], ["validate", "in"]])
 def test_run_and_validate_have_a_flag_for_what_stages_share(words: list[str]) -> None:
     parser = argparse.ArgumentParser()

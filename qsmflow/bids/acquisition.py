@@ -15,6 +15,7 @@ from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.rawdata import read_raw_header
 from qsmflow.bids.series import Series
 from qsmflow.bids.sidecars import Sidecars
+from qsmflow.core.phase import PHASE_UNITS
 
 #: T; below and above lies no scanner that images heads.
 FIELD_RANGE = (0.01, 25.0)
@@ -67,7 +68,7 @@ def assemble(
     if not field_given or _all_tell("MagneticFieldStrength", told):
         acquired["field_strength"] = attempt(_field_strength, told)
     if not field_given:
-        acquired["phase_units"] = next((told[path].get("Units") for path in files.get("phase", ())), None)
+        acquired["phase_units"] = attempt(_phase_units, {path: told[path] for path in files.get("phase", ())})
     if refusals:
         return None, refusals
     names = {"mag": "magnitude"}
@@ -121,7 +122,7 @@ def _assemble_coils(
             coil_phase=phase,
             echo_times=_echo_times(echoes, told),
             field_strength=_field_strength(told),
-            phase_units=told[phase[0]].get("Units"),
+            phase_units=_phase_units({path: told[path] for path in phase}),
             b0_dir=_b0_dir(told),
             supplied=supplied,
         ), []
@@ -219,6 +220,15 @@ def _b0_dir(told: Mapping[Path, Mapping[str, Any]]) -> tuple[float, float, float
         raise RefusalError(sidecar_path(path), "B0_dir", f"{value!r} has length {length:.3g}", mend)
     x, y, z = (one / length for one in value)
     return x, y, z
+
+
+def _phase_units(told: Mapping[Path, Mapping[str, Any]]) -> str | None:
+    """``Units`` of the first image; whether the others agree is told with their voxels."""
+    for path, content in told.items():
+        if content.get("Units") not in (None, *PHASE_UNITS):
+            mend = 'bring the values to radians and say "rad", or say "arbitrary" of those that a scanner stores'
+            raise RefusalError(sidecar_path(path), "Units", f"{content['Units']!r} is no unit of phase in BIDS", mend)
+    return next((content.get("Units") for content in told.values()), None)
 
 
 def _agreed(field: str, files: Iterable[Path], told: Mapping[Path, Mapping[str, Any]], mend: str) -> tuple[Any, Path]:

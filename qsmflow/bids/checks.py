@@ -311,6 +311,10 @@ def _check_voxels(
     for path in (*series.magnitude, *series.real, *series.imag, *series.coil_magnitude):
         if path in facts and not facts[path].low < facts[path].high:
             yield RefusalError(path, "voxels", f"all are {facts[path].low:g}", "give the image that was acquired"), True
+    for path in (*series.magnitude, *series.coil_magnitude):
+        if path in facts and facts[path].low < 0:
+            message = f"magnitude down to {facts[path].low:.5g}"
+            yield RefusalError(path, "voxels", message, "give the magnitude as it was acquired, above zero"), True
     phase = series.phase or series.coil_phase
     if phase and all(path in facts for path in phase):
         yield from _check_phase(phase, [facts[path] for path in phase], sidecars)

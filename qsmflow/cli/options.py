@@ -21,11 +21,18 @@ def shield_negatives(words: Sequence[str]) -> list[str]:
 
 
 def add_setting(
-    parser: argparse._ActionsContainer, flag: str, group: type[Settings], name: str, table: str = ""
+    parser: argparse._ActionsContainer,
+    flags: Sequence[str],
+    group: type[Settings],
+    name: str,
+    table: str = "",
+    *,
+    alone: str | None = None,
 ) -> None:
-    """Add `flag` for the field `name` of `group`, with its meaning, choices and default; unset stays None.
+    """Add `flags`, one and its other names, for the field `name` of `group`, with its meaning, choices and default.
 
-    `table` is the TOML table in which the field stands, by which `given` finds it again.
+    Unset stays None. `table` is the TOML table in which the field stands, by which `given` finds it again; `alone` is
+    what the flag without a value says, where it may go without.
     """
     item = next(item for item in dataclasses.fields(group) if item.name == name)
     hint = get_type_hints(group)[name]
@@ -36,7 +43,7 @@ def add_setting(
         help_text += f" (default: {shown})"
     options["help"] = help_text.replace("%", "%%")
     if hint is bool:
-        parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+        parser.add_argument(*flags, action=argparse.BooleanOptionalAction, **options)
         return
     if item.metadata["choices"]:
         options["choices"] = item.metadata["choices"]
@@ -46,7 +53,10 @@ def add_setting(
     else:
         options["type"] = hint
         options["metavar"] = None if item.metadata["choices"] else name.upper()
-    parser.add_argument(flag, **options)
+    if alone is not None:
+        options |= {"nargs": "?", "const": alone}
+        options["help"] += f"; without a value: {alone}"
+    parser.add_argument(*flags, **options)
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:

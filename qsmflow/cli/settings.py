@@ -11,6 +11,9 @@ from qsmflow.settings import Settings, preset_path, read_table, resolve
 
 from .options import add_setting, given
 
+#: What a flag of all stages says when no value follows it.
+_ALONE = {"denoise": "network"}
+
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Add presets, the settings file and a flag for every setting to `parser`; `settings_from` reads them."""
@@ -19,15 +22,21 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--preset", metavar="NAME", help="settings that come with qsmflow, by name")
     group.add_argument("--config-file", type=Path, metavar="TOML", help="settings; the run log of a run replays it")
     for name in ("background", "denoise", "inversion", "choose_weight", "two_pass", "reference", "orientation_weights"):
-        add_setting(group, f"--{name}".replace("_", "-"), config.Config, name)
+        add_setting(group, [_flag(name)], config.Config, name, alone=_ALONE.get(name))
     stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
     for table in dataclasses.fields(config.Config):
         stage = table.default_factory
         if not (isinstance(stage, type) and issubclass(stage, Settings)):
             continue
         for item in dataclasses.fields(stage):
-            flag = f"--{table.name}-{item.name}".replace("_", "-")
-            add_setting(stages, flag, stage, item.name, table.name)
+            flags = [_flag(table.name, item.name)]
+            if item.name == "method":  # that of a stage goes by the name of the stage as well
+                flags.insert(0, _flag(table.name))
+            add_setting(stages, flags, stage, item.name, table.name)
+
+
+def _flag(*names: str) -> str:
+    return f"--{'-'.join(names)}".replace("_", "-")
 
 
 def settings_from(args: argparse.Namespace) -> config.Config:

@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for item in dataclasses.fields(Simulate):
         flag = f"--{item.name.replace('_', '-')}"
         if not isinstance(item.default, tuple):
-            add_setting(parser, flag, Simulate, item.name)
+            add_setting(parser, [flag], Simulate, item.name)
             continue
         kind = get_args(hints[item.name])[0]
         shown = " ".join(str(value) for value in item.default)

@@ -170,7 +170,7 @@ def _stages(series: Series, config: Config) -> Iterator[str]:
             yield "r2star"
     if "local" not in series.supplied:
         yield from BACKGROUNDS[config.background]
-    if config.denoise:
+    if config.denoise == "network":
         yield "denoiser"
     yield from config.inversion
 

@@ -22,7 +22,11 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
 
     background: str = setting("vsharp", "background removal", choices=tuple(BACKGROUNDS))
     inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=INVERSIONS)
-    denoise: bool = setting(False, "take the noise out of the local field by a network before it is inverted")
+    denoise: str = setting(
+        "none",
+        "network: take the noise out of the local field before it is inverted, by the weights of the denoiser",
+        choices=("none", "network"),
+    )
     orientation_entity: str = setting("acq", "BIDS entity that tells the orientations of one head apart")
     grappa: GRAPPA = field(default_factory=GRAPPA)
     espirit: ESPIRiT = field(default_factory=ESPIRiT)

@@ -28,6 +28,9 @@ class _Convention(NamedTuple):
     tolerance: float
 
 
+#: What BIDS lets ``Units`` of a phase image say; the first says nothing.
+PHASE_UNITS = ("arbitrary", "rad")
+
 _TURN = 2.0 * math.pi
 #: In the order in which they are tried: the narrower range first, so that data which fills it is not taken for less.
 _CONVENTIONS = (
@@ -68,12 +71,14 @@ def phase_scaling(low: float, high: float, units: str | None = None) -> PhaseSca
     Raises
     ------
     ValueError
-        The range cannot be that of a phase, or not for certain.
+        `units` are none of these, or the range cannot be that of a phase, or not for certain.
 
     References
     ----------
     BIDS 1.10, anatomy imaging data: ``Units`` of phase images is ``rad`` or ``arbitrary``.
     """
+    if units is not None and units not in PHASE_UNITS:
+        raise ValueError(f"units must be one of {', '.join(PHASE_UNITS)}, got {units!r}")
     if not high - low > _LEAST_SPAN:
         raise ValueError(f"values from {low:.5g} to {high:.5g} are constant, not a phase")
     declared = units == "rad"

@@ -16,6 +16,7 @@ from qsmflow.core.kspace.fourier import to_image, to_kspace
 from qsmflow.core.kspace.grappa import grappa
 from qsmflow.core.kspace.offsets import offset_maps
 from qsmflow.core.kspace.sampling import acquired, calibration_region
+from qsmflow.core.phase import PHASE_UNITS
 from qsmflow.core.unwrap import romeo
 from qsmflow.engines.resources import Resources
 
@@ -77,7 +78,12 @@ class _ImagesInputSpec(StageInputSpec):
         File(exists=True), xor=["in_file"], requires=["phase"], desc="one file a coil, all of one echo after another"
     )
     phase = InputMultiObject(File(exists=True), requires=["magnitude"], desc="as stored, in the order of magnitude")
-    phase_units = traits.Str(parameter=True, desc="Units of the phase's sidecar: rad or arbitrary")
+    phase_units = traits.Enum(
+        *PHASE_UNITS,
+        usedefault=True,
+        parameter=True,
+        desc="Units of the phase's sidecar; arbitrary: told from the range of the values",
+    )
     te = traits.List(traits.Float(), parameter=True, desc="echo times, s; needed by offsets and for several echoes")
 
 
@@ -220,5 +226,4 @@ def _polar_echo(inputs: Any, echo: int) -> Volume:
     if rest:
         raise ValueError(f"{len(inputs.magnitude)} images are not those of as many coils for {_echoes(inputs)} echoes")
     own = slice(echo * count, (echo + 1) * count)
-    units = inputs.phase_units if isdefined(inputs.phase_units) else None
-    return load_polar(inputs.magnitude[own], inputs.phase[own], units)
+    return load_polar(inputs.magnitude[own], inputs.phase[own], inputs.phase_units)

@@ -112,7 +112,10 @@ class CSFMask(StageInterface):
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load(self.inputs.in_file)
         mask = load_mask(self.inputs.mask, volume)
-        fluid = csf_mask(volume.data, mask, volume.voxel_size, **self.settings(config.CSFMask))
+        try:
+            fluid = csf_mask(volume.data, mask, volume.voxel_size, **self.settings(config.CSFMask))
+        except ValueError as error:
+            raise ValueError(f"{self.inputs.in_file}: {error}") from error
         self._results["out_file"] = save(volume.with_data(fluid), cwd / "csf_mask.nii")
         return _size(fluid, volume)
 

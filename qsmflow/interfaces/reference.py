@@ -32,7 +32,7 @@ def referenced(inputs: Any, volume: Volume, mask: torch.Tensor) -> tuple[Volume,
         name = {"csf": "csf", "mask": "reference_mask"}[inputs.reference]
         path = getattr(inputs, name)
         if not isdefined(path):
-            raise ValueError(f"reference {inputs.reference} needs the input {name}")
+            raise ValueError(f"reference {inputs.reference} needs a mask: give it as --{name}, or another --reference")
         region = load_mask(path, volume)
     chi, value = subtract_reference(volume.data, mask, region)
     return volume.with_data(chi), {

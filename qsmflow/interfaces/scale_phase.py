@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,29 @@ import torch
 from nipype.interfaces.base import File, InputMultiObject, isdefined, traits
 
 from qsmflow import config
+from qsmflow.bids.header import read_header
 from qsmflow.core.field import wrap
-from qsmflow.core.phase import phase_to_radians
+from qsmflow.core.phase import PHASE_UNITS, phase_to_radians
 from qsmflow.engines.resources import Resources
+from qsmflow.errors import UsageError
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .volume import Volume, load_stack, save
+
+#: The two parts of a complex image, in either of its forms.
+_PAIRS = (("magnitude", "phase"), ("real", "imag"))
+
+
+def _refuse(paths: Sequence[str], where: torch.Tensor, what: str, mend: str) -> None:
+    """Raise `ValueError` where `where`, (E, X, Y, Z), is true, by the file of the first echo in which it is."""
+    if bool(where.any()):
+        echo = int(where.flatten(1).any(1).nonzero()[0])
+        path = paths[echo] if len(paths) == len(where) else paths[0]
+        raise ValueError(f"{path}: {int(where.sum())} voxels are {what}; {mend}")
+
+
+def _refuse_negative(paths: Sequence[str], magnitude: Volume) -> None:
+    _refuse(paths, magnitude.data < 0, "below zero", "give the magnitude as it was acquired")
 
 
 @with_settings(config.ScalePhase)
@@ -22,10 +40,15 @@ class ScalePhaseInputSpec(StageInputSpec):
     """Inputs of `ScalePhase`: magnitude and phase, or real and imaginary parts."""
 
     magnitude = InputMultiObject(File(exists=True), desc="magnitude, one file an echo or one 4-D file")
-    phase = InputMultiObject(File(exists=True), xor=["real"], requires=["magnitude"], desc="phase as stored")
-    phase_units = traits.Str(parameter=True, desc="Units of the phase's sidecar: rad or arbitrary")
-    real = InputMultiObject(File(exists=True), xor=["phase"], requires=["imag"], desc="real part")
-    imag = InputMultiObject(File(exists=True), desc="imaginary part")
+    phase = InputMultiObject(File(exists=True), desc="phase as stored, likewise")
+    phase_units = traits.Enum(
+        *PHASE_UNITS,
+        usedefault=True,
+        parameter=True,
+        desc="Units of the phase's sidecar; arbitrary: told from the range of the values",
+    )
+    real = InputMultiObject(File(exists=True), desc="real part, likewise")
+    imag = InputMultiObject(File(exists=True), desc="imaginary part, likewise")
 
 
 class ScalePhaseOutputSpec(StageOutputSpec):
@@ -45,13 +68,17 @@ class ScalePhase(StageInterface):
     input_spec = ScalePhaseInputSpec
     output_spec = ScalePhaseOutputSpec
 
+    def check(self) -> None:
+        """Refuse also, by a `UsageError`, what is neither magnitude and phase nor real and imaginary parts."""
+        super().check()
+        given = tuple(part for pair in _PAIRS for part in pair if isdefined(getattr(self.inputs, part)))
+        if given not in _PAIRS:
+            told = " and ".join(f"--{part}" for part in given) or "no image"
+            ways = ", or ".join(" and ".join(f"--{part}" for part in pair) for pair in _PAIRS)
+            raise UsageError(f"stage {self.stage}: {told} given; give {ways}, and nothing else")
+
     def _stage(self, cwd: Path) -> dict[str, Any]:
-        grid, magnitude, phase, convention = self._read()
-        bad = ~(torch.isfinite(magnitude) & torch.isfinite(phase))
-        if bool(bad.any()) and self.inputs.nonfinite == "refuse":
-            raise ValueError(
-                f"{int(bad.sum())} voxels are NaN or Inf; mend the input or set scale_phase.nonfinite to zero"
-            )
+        grid, magnitude, phase, convention, bad = self._read()
         magnitude = torch.where(bad, 0.0, magnitude)
         phase = wrap(torch.where(bad, 0.0, phase))
         phase = -phase if self.inputs.sign == "minus" else phase
@@ -61,14 +88,36 @@ class ScalePhase(StageInterface):
         self._results["out_combined"] = save(grid.with_data(combined), cwd / "combined.nii")
         return {"StoredPhase": convention, "NonFiniteSetToZero": int(bad.sum()), "Echoes": len(phase)}
 
-    def _read(self) -> tuple[Volume, torch.Tensor, torch.Tensor, str]:
-        if self.inputs.real:
-            real, imag = load_stack(self.inputs.real), load_stack(self.inputs.imag).data
-            return real, torch.hypot(real.data, imag), torch.atan2(imag, real.data), "real and imaginary parts"
-        magnitude, stored = load_stack(self.inputs.magnitude), load_stack(self.inputs.phase).data
-        units = self.inputs.phase_units if isdefined(self.inputs.phase_units) else None
-        phase, convention = phase_to_radians(stored, units=units)
-        return magnitude, magnitude.data, phase, convention
+    def _read(self) -> tuple[Volume, torch.Tensor, torch.Tensor, str, torch.Tensor]:
+        """Grid, magnitude, phase, rad, how it was stored, and the voxels that are not finite."""
+        names = _PAIRS[0] if isdefined(self.inputs.phase) else _PAIRS[1]
+        files = [getattr(self.inputs, name) for name in names]
+        one, other = (load_stack(paths) for paths in files)
+        if len(one.data) != len(other.data):
+            found = zip(names, files, (one, other), strict=True)
+            told = (f"--{name} holds {len(volume.data)} in {len(paths)} files" for name, paths, volume in found)
+            raise ValueError(f"not the same number of echoes: {', '.join(told)}; give both parts of every echo")
+        other.refuse_apart(one)
+        self._warn_of_no_orientation(files[0][0])
+        bad = [~torch.isfinite(volume.data) for volume in (one, other)]
+        if self.inputs.nonfinite == "refuse":
+            for paths, where in zip(files, bad, strict=True):
+                _refuse(paths, where, "NaN or Inf", "mend them, or set nonfinite to zero")
+        nowhere = bad[0] | bad[1]
+        if names == _PAIRS[1]:
+            phase = torch.atan2(other.data, one.data)
+            return one, torch.hypot(one.data, other.data), phase, "real and imaginary parts", nowhere
+        _refuse_negative(files[0], one)
+        try:
+            phase, convention = phase_to_radians(other.data, units=self.inputs.phase_units)
+        except ValueError as error:
+            raise ValueError(f"{files[1][0]}: {error}; give the wrapped phase in radians") from error
+        return one, one.data, phase, convention, nowhere
+
+    def _warn_of_no_orientation(self, path: str) -> None:
+        """Say that a NIfTI file has no affine, for what is written from it has one."""
+        if path.endswith((".nii", ".nii.gz")) and not read_header(Path(path)).oriented:
+            self._warnings = (f"{path}: the header has no orientation: the third voxel axis is taken for B0",)
 
 
 class CombineMagnitudeInputSpec(StageInputSpec):
@@ -94,6 +143,7 @@ class CombineMagnitude(StageInterface):
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load_stack(self.inputs.magnitude)
+        _refuse_negative(self.inputs.magnitude, volume)
         combined = torch.nan_to_num(volume.data, posinf=0.0, neginf=0.0).square().sum(0).sqrt()
         self._results["out_combined"] = save(volume.with_data(combined), cwd / "combined.nii")
         return {"Echoes": len(volume.data)}

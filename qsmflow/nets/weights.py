@@ -66,7 +66,7 @@ def check_settings(settings: Config) -> None:
     for name in settings.inversion:
         if name in NETWORKS:
             _told(name, getattr(settings, name).weights, "chi")
-    if settings.denoise:
+    if settings.denoise == "network":
         _told("denoiser", settings.denoiser.weights, "field")
 
 

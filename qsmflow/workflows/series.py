@@ -142,7 +142,7 @@ def init_series_wf(
         ]
     )
     taker = inversion
-    if settings.denoise:
+    if settings.denoise == "network":
         taker = init_denoising_wf(denoiser=settings.denoiser, b0_dir=b0_dir, budget=budget, destination=destination)
         workflow.connect(
             [

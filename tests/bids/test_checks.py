@@ -148,6 +148,12 @@ def test_constant_magnitude(tmp_path):
     refused(tmp_path, MAGNITUDE, "voxels", voxels=True)
 
 
+def test_negative_magnitude(tmp_path):
+    make_bids(tmp_path)
+    edit_image(tmp_path / "sub-01" / "anat" / MAGNITUDE, lambda data: data - 75)
+    assert "magnitude down to -" in refused(tmp_path, MAGNITUDE, "voxels", voxels=True).message
+
+
 def test_real_siemens_phantom(tmp_path, shared_data):
     root = make_bids(tmp_path, subjects=())
     anat = root / "sub-01" / "anat"

@@ -67,6 +67,15 @@ def test_parts_that_disagree(tmp_path):
     only_problem(discover(tmp_path), file=file, field="EchoTime")
 
 
+@pytest.mark.parametrize("more", [{}, {"rec": "uncombined", "coil": "01"}])
+def test_phase_in_units_that_bids_has_not(tmp_path, more):
+    make_bids(tmp_path, more=more)
+    (phase,) = tmp_path.rglob("*echo-2*part-phase*.nii.gz")
+    file = edit_sidecar(phase, Units="degrees")
+    problem = only_problem(discover(tmp_path), file=file, field="Units")
+    assert "'degrees'" in problem.message and '"rad"' in problem.mend
+
+
 @pytest.mark.parametrize(("field", "wrong"), [("EchoTime", "four"), ("MagneticFieldStrength", 30000)])
 @pytest.mark.parametrize("part", ["mag", "phase"])
 def test_the_impossible_one_of_two_that_disagree_is_blamed(tmp_path, field, wrong, part):

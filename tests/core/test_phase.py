@@ -54,6 +54,8 @@ def test_units_decide_where_the_range_cannot():
         phase_scaling(-0.4, 0.5, "arbitrary")
     with pytest.raises(ValueError, match="sidecar says rad"):
         phase_scaling(0, 4095, "rad")
+    with pytest.raises(ValueError, match="units must be one of arbitrary, rad, got 'degrees'"):
+        phase_scaling(-180, 180, "degrees")
 
 
 def test_tensor_keeps_shape_and_nan():

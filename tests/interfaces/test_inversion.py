@@ -45,7 +45,7 @@ def test_the_zero_is_where_it_is_told(files: dict[str, str], tmp_path: Path) -> 
 
 
 def test_a_missing_region_is_named(files: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="reference csf needs the input csf"):
+    with pytest.raises(ValueError, match="reference csf needs a mask: give it as --csf, or another --reference"):
         L2(in_file=files["in_file"], mask=files["mask"], reference="csf").run(cwd=str(tmp_path))
 
 

@@ -241,9 +241,9 @@ def test_the_phase_time_is_a_plain_number(te: tuple[float, ...], time: float) ->
     assert phase_time(te) == time
 
 
-@pytest.mark.parametrize("denoise", [False, True])
-def test_networks_invert_what_the_denoiser_leaves(tmp_path: Path, denoise: bool) -> None:
-    workflow = graph(tmp_path, Config(inversion=("tkd", "qsmnet"), denoise=denoise))
+@pytest.mark.parametrize(("setting", "denoise"), [("none", False), ("network", True)])
+def test_networks_invert_what_the_denoiser_leaves(tmp_path: Path, setting: str, denoise: bool) -> None:
+    workflow = graph(tmp_path, Config(inversion=("tkd", "qsmnet"), denoise=setting))
     flat = workflow._create_flat_graph()
     nodes = {node.name: node for node in flat.nodes}
     assert ("denoiser" in nodes) == denoise == ("Noise was taken out" in " ".join(methods_sentences(workflow)))

@@ -67,7 +67,8 @@ def lbv(
         kept = kept & (depth(kept, voxel_size) >= peel)
     interior = neighboured(kept)
     if not bool(interior.any()):
-        raise ValueError(f"no voxel of the mask has all its neighbours in it after peeling {peel:g} mm")
+        told = f"no voxel of the mask has all its neighbours in it after peeling {peel:g} mm"
+        raise ValueError(f"{told}; lower peel, or widen the mask")
     content = torch.where(kept, box.cut(field), 0.0)
     local, _ = solve_poisson(
         negative_laplacian(content, voxel_size),

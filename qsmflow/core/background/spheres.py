@@ -66,7 +66,7 @@ def sphere_centres(mask: torch.Tensor, radius: float, voxel_size: Sequence[float
     room = sphere_room(mask, voxel_size)
     centres = (room >= radius) & (room > 0)
     if not bool(centres.any()):
-        raise ValueError(f"no voxel of the mask is deeper than radius = {radius:g} mm: nothing is left after erosion")
+        raise ValueError(f"no voxel of the mask is deeper than radius = {radius:g} mm; lower radius, or widen the mask")
     return centres
 
 

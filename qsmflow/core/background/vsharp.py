@@ -106,7 +106,7 @@ def vsharp(
     radii = [radius for radius in radii if bool((inside >= radius).any())]
     if not radii:
         raise ValueError(
-            f"no voxel of the mask is deeper than min_radius = {min_radius} mm: nothing is left after erosion"
+            f"no voxel of the mask is deeper than min_radius = {min_radius:g} mm; lower min_radius, or widen the mask"
         )
     spheres = _Spheres.within(mask, inside, radii, voxel_size)
     content = torch.where(spheres.mask, spheres.box.cut(field), 0.0)

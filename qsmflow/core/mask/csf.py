@@ -81,7 +81,7 @@ def csf_mask(
     if found < max(_VOXELS, _SHARE * int(mask.sum())):
         raise ValueError(
             f"R2* is below {threshold:g} 1/s in {found} voxels about the middle of the brain, too few for its fluid; "
-            "supply the mask with --derivatives csf=PATH"
+            "raise threshold, or supply a mask of the fluid in its place"
         )
     return box.put(torch.from_numpy(kept[pieces]).to(mask.device), mask.shape)
 

@@ -68,3 +68,11 @@ def test_refusals() -> None:
         ilsqr(field, mask, (1, 1, 1), threshold=0.0)
     with pytest.raises(ValueError, match="empty"):
         ilsqr(field, ~mask, (1, 1, 1))
+
+
+def test_strong_sources_keep_their_strength() -> None:
+    chi, _, mask = regions((1.0, 1.0, 1.0))
+    points = torch.tensor([[20, 20, 20], [12, 22, 18], [25, 14, 24]])
+    chi[tuple(points.T)] = 1.0
+    found, _ = ilsqr(forward_field(chi * mask, (1.0, 1.0, 1.0)) * mask, mask, (1.0, 1.0, 1.0))
+    assert float(found[tuple(points.T)].min()) > 0.6

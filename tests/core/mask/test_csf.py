@@ -66,7 +66,7 @@ def test_too_little_is_refused_with_its_mend(smoothing: float) -> None:
     lone = torch.zeros_like(mask)
     lone[15, 15, 15] = True
     for brain, rate in ((mask, 20.0), (lone, 1.0), (lone, 20.0)):
-        with pytest.raises(ValueError, match="--derivatives csf=PATH"):
+        with pytest.raises(ValueError, match="raise threshold, or supply a mask of the fluid in its place"):
             csf_mask(torch.full(mask.shape, rate), brain, (1, 1, 1), smoothing=smoothing)
     with pytest.raises(ValueError, match="mask is empty"):
         csf_mask(torch.ones(mask.shape), ~mask & mask, (1, 1, 1))
