@@ -132,7 +132,7 @@ def edit_sidecar(path: Path, **fields: Any) -> Path:
     """Set fields in the sidecar of the image `path` (None takes one out); returns the sidecar's path."""
     file = sidecar_path(path)
     content = json.loads(file.read_text()) | fields
-    write_json(file, {key: value for key, value in content.items() if value is not None})
+    file.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
     return file
 
 
