@@ -49,7 +49,7 @@ def _inputs(name: str, images: dict[str, str]) -> dict[str, Any]:
     if name == "field":
         echoes = {"in_file": images["phases"], "magnitude": images["magnitudes"], "te": [0.004, 0.008, 0.012]}
         return {**echoes, "mask": images["mask"], "b0": 3.0, "method": "nonlinear"}
-    more = {"te": 0.005} if name in ("nltv", "nltgv", "ndi", "whtv") else {}
+    more = {"te": 0.005, "b0": 3.0} if name in ("nltv", "nltgv", "ndi", "whtv") else {}
     more |= {"magnitude": images["one"]} if name == "medi" else {"radius": 3.0} if name == "resharp" else {}
     return {"in_file": images["field"], "mask": images["mask"], **more}
 
