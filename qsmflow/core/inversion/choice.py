@@ -15,11 +15,6 @@ from ..solve import Norms
 REACH = 2.0
 #: Weights that are tried, evenly spaced in the logarithm: two a decade.
 COUNT = 9
-#: Changes to which the parabola is fitted that finds the least of them: some are uneven where a solver stopped early.
-_FITTED = 5
-
-#: What the least change must be below the largest on both sides, in its logarithm: a shallower dip says nothing.
-_DEPTH = 0.2
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class Choice:
     misfits, penalties
         The norm of the misfit and the penalty without its weight, of each: the L-curve.
     changes
-        Norm of the difference of each map to the next, over the mean of both norms: one less than weights.
+        Norm of the difference of each map to the next, ppm: one less than weights.
     chosen
         None where the curve has no such point within the weights.
     """
@@ -90,8 +85,7 @@ def choose_weight(solve: Callable[[float, Norms], torch.Tensor], guess: float, m
     for weight in weights:
         chi = solve(weight, lambda misfit, penalty: told.append((misfit, penalty)))
         if before is not None:
-            size = 0.5 * float(chi.norm() + before.norm())
-            changes.append(float((chi - before).norm()) / size if size > 0 else 0.0)
+            changes.append(float((chi - before).norm()))
         before = chi
     misfits, penalties = (tuple(norms) for norms in zip(*told, strict=True))
     place = _inflection(misfits, penalties) if method == "lcurve" else _least(changes)
@@ -107,34 +101,27 @@ def _inflection(misfits: Sequence[float], penalties: Sequence[float]) -> float |
         math.log(before / after) / math.log(more / less) if more > less else math.inf
         for (less, more), (before, after) in zip(pairwise(misfits), pairwise(penalties), strict=True)
     ]
-    return _lowest(slopes, around=1)
+    return _lowest(slopes)
 
 
 def _least(changes: Sequence[float]) -> float | None:
     """Where, counted in weights, the change is least."""
     if min(changes) <= 0:
         return None
-    return _lowest([math.log(change) for change in changes], around=_FITTED // 2, depth=_DEPTH)
+    return _lowest([math.log(change) for change in changes])
 
 
-def _lowest(values: Sequence[float], around: int, depth: float = 0.0) -> float | None:
-    """The lowest point of a parabola fitted to the lowest of `values` and up to `around` finite ones on either side.
+def _lowest(values: Sequence[float]) -> float | None:
+    """The lowest point of a parabola through the lowest of `values` and its finite neighbours.
 
     Counted in weights: a value belongs to the middle of two of them. The lowest has a higher one on both sides: towards
-    either end of the weights maps cease to change. None where there is no such value, `depth` below the highest on
-    both sides.
+    either end of the weights maps cease to change. None where there is no such value.
     """
-    valleys = [
-        i
-        for i in range(1, len(values) - 1)
-        if values[i - 1] > values[i] < values[i + 1] and min(max(values[:i]), max(values[i + 1 :])) - values[i] >= depth
-    ]
+    valleys = [i for i in range(1, len(values) - 1) if values[i - 1] > values[i] < values[i + 1]]
     if not valleys:
         return None
     least = min(valleys, key=values.__getitem__)
-    places = [
-        i for i in range(max(0, least - around), min(len(values), least + around + 1)) if math.isfinite(values[i])
-    ]
+    places = [i for i in (least - 1, least, least + 1) if math.isfinite(values[i])]
     x = torch.tensor([float(i - least) for i in places], dtype=torch.float64)
     y = torch.tensor([values[i] for i in places], dtype=torch.float64)
     shift = 0.0
