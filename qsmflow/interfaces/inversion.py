@@ -10,7 +10,8 @@ import torch
 from nipype.interfaces.base import File, isdefined, traits
 
 from qsmflow import config
-from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, tkd, tsvd, two_pass
+from qsmflow.core.dipole import forward_field
+from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, structure, tkd, tsvd, two_pass
 from qsmflow.core.solve import Norms
 from qsmflow.engines.resources import Resources
 from qsmflow.settings import Settings
@@ -67,13 +68,17 @@ class Inversion(StageInterface):
             self._round = f"weight {weight:.2g}: "
             return self._invert(volume, mask, b0_dir, {**settings, "weight": weight, "norms": norms})[0]
 
-        choice = choose_weight(solve, settings["weight"], self.inputs.choose_weight)
+        def left(chi: torch.Tensor) -> float:
+            return structure(volume.data - forward_field(chi, volume.voxel_size, b0_dir), mask)
+
+        choice = choose_weight(solve, settings["weight"], self.inputs.choose_weight, left)
         self._round = ""
         curves = {
             "TriedWeights": choice.weights,
             "TriedMisfits": choice.misfits,
             "TriedPenalties": choice.penalties,
             "TriedChanges": choice.changes,
+            "TriedStructures": choice.structures,
         }
         told: dict[str, Any] = {name: [float(f"{x:.4g}") for x in curve] for name, curve in curves.items()}
         if choice.chosen is None:

@@ -61,7 +61,7 @@ def test_the_data_choose_the_weight(files: dict[str, str], tmp_path: Path) -> No
     done = L2(choose_weight="quasioptimality", **inputs).run(cwd=str(tmp_path)).outputs
     told = done.out_report["Measured"]
     assert len(told["TriedWeights"]) == len(told["TriedMisfits"]) == len(told["TriedPenalties"]) == 9
-    assert len(told["TriedChanges"]) == 8
+    assert len(told["TriedChanges"]) == 8 and len(told["TriedStructures"]) == 9
     weight = done.out_report["Parameters"]["weight"]
     assert weight == (0.01 if isinstance(told["ChosenWeight"], str) else told["ChosenWeight"])
     (tmp_path / "set").mkdir()
@@ -83,8 +83,8 @@ def test_a_choice_to_look_at_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     weights = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-    choice = Choice(weights, weights, weights[::-1], (0.3, 0.2, 0.2, 0.3), chosen)
-    monkeypatch.setattr(inversion, "choose_weight", lambda solve, guess, method: choice)
+    choice = Choice(weights, weights, weights[::-1], (0.3, 0.2, 0.2, 0.3), weights, chosen)
+    monkeypatch.setattr(inversion, "choose_weight", lambda solve, guess, method, structure: choice)
     inputs = {name: files[name] for name in ("in_file", "mask")}
     report = L2(choose_weight="lcurve", **inputs).run(cwd=str(tmp_path)).outputs.out_report
     assert report["Parameters"]["weight"] == used
