@@ -109,7 +109,7 @@ class Inversion(StageInterface):
         chi, strong = two_pass(invert, volume.data, mask, volume.voxel_size, b0_dir, threshold=self.inputs.two_pass)
         return chi, {**told, "StrongVoxels": strong}
 
-    def _phase_scale(self) -> dict[str, float]:
+    def _phase_scale(self) -> dict[str, Any]:
         """Echo time and field strength, where the method takes the field as a phase."""
         given = self.inputs.get_traitsfree()
         return {name: given[name] for name in ("te", "b0") if name in given}

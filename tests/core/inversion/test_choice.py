@@ -90,7 +90,9 @@ def test_a_curve_without_the_point_chooses_nothing() -> None:
 
     assert choose_weight(bends_one_way, 1.0, "lcurve", lambda _: 1.0).chosen is None
     assert choose_weight(bends_one_way, 1.0, "quasioptimality", lambda _: 1.0).chosen is None
-    nothing = choose_weight(lambda _, norms: (norms(0.0, 0.0), torch.zeros(2))[1], 1.0, "quasioptimality", lambda _: 0.0)
+    nothing = choose_weight(
+        lambda _, norms: (norms(0.0, 0.0), torch.zeros(2))[1], 1.0, "quasioptimality", lambda _: 0.0
+    )
     assert choose_weight(bends_one_way, 1.0, "whiteness", lambda chi: float(chi[0])).chosen is None
     assert nothing.chosen is None and nothing.changes == (0.0,) * 8
 
