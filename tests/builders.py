@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from qsmflow.bids.naming import derivative_path, folder, join_entities, sidecar_path
-from qsmflow.bids.write import describe_dataset, write_json
+from qsmflow.bids.write import describe_dataset
 
 SHAPE = (8, 9, 10)
 
@@ -23,7 +23,7 @@ def save_image(
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(data, np.eye(4) if affine is None else affine), path)
     if sidecar is not None:
-        write_json(sidecar_path(path), sidecar)
+        sidecar_path(path).write_text(json.dumps(sidecar))
     return path
 
 

@@ -25,9 +25,10 @@ class WeightChoice(Settings):
     choose_weight: str = setting(
         "none",
         "none: the weight as it is set; else by 9 inversions, from a hundredth to a hundred times that: "
-        "where the map changes least with the weight (quasioptimality), or the inflection point of the L-curve; "
+        "where the map changes least with the weight (quasioptimality), the inflection point of the L-curve, "
+        "or where what the map leaves of the field is most like white noise (whiteness); "
         "tkd, tsvd and ilsqr have a threshold and no weight, and it stays as it is set",
-        choices=("none", "quasioptimality", "lcurve"),
+        choices=("none", "quasioptimality", "lcurve", "whiteness"),
     )
 
 

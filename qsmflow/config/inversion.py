@@ -112,4 +112,4 @@ class MEDI(Settings):
     edges: float = setting(0.3, "share of the magnitude's differences that count as edges", low=0, high=0.99)
     csf_weight: float = setting(0.1, "weight of the spread in the cerebrospinal fluid, where its mask is given", low=0)
     tolerance: float = setting(0.02, "relative change of a step at which the solver stops", low=0)
-    max_iterations: int = setting(10, "most Gauss-Newton steps", low=1)
+    max_iterations: int = setting(30, "most Gauss-Newton steps", low=1)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from nipype.interfaces.base import isdefined
+
 from qsmflow.bids.acquisition import FIELD_RANGE, LONGEST_ECHO
 from qsmflow.errors import UsageError
 
@@ -16,6 +18,7 @@ def check_acquired(inputs: dict[str, Any]) -> None:
     """Refuse, by a `UsageError`, the values of the inputs ``te`` and ``b0`` that cannot be.
 
     A list ``te`` holds echo times, s, which are above zero and ascend; a single one may be zero, which stands for none.
+    Where the stage has both, a single one is of no use without the field strength.
     """
     te = inputs.get("te")
     times = te if isinstance(te, list) else []
@@ -28,6 +31,8 @@ def check_acquired(inputs: dict[str, Any]) -> None:
         if not earlier < later:
             raise UsageError(f"te: {later:g} s comes after {earlier:g} s; give the echoes in the order of their times")
     b0 = inputs.get("b0")
+    if "b0" in inputs and isinstance(te, float) and te and not isdefined(b0):
+        raise UsageError(f"b0: missing beside te {te:g} s; give the field strength in tesla, which scales the phase")
     low, high = FIELD_RANGE
     if isinstance(b0, float) and not low <= b0 <= high:
         raise UsageError(f"b0: {b0:g} T is no field strength of a scanner; give it in tesla")

@@ -59,13 +59,11 @@ class _Removal(StageInterface):
             **given,
             **self.settings(self.group),
         )
-        if self._told is not None:
-            measured |= {"Iterations": self._told[0], "RelativeResidual": float(f"{self._told[1]:.2e}")}
         self._results["out_file"] = save(volume.with_data(local), cwd / "local.nii")
         self._results["out_mask"] = save(volume.with_data(eroded), cwd / "mask.nii")
         before, after = int(mask.sum()), int(eroded.sum())
         erosion = {"MaskVoxelsBefore": before, "MaskVoxels": after, "ShareEroded": round(1 - after / before, 4)}
-        return {**measured, **erosion}
+        return {**measured, **self.iterated(), **erosion}
 
 
 class _Directed(_Removal):

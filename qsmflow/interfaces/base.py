@@ -116,6 +116,7 @@ class StageInterface(SimpleInterface):
             measured = self._stage(self._folder)
         finally:
             progress.clear(self._folder)
+        self._warn_where_unfinished()
         device = measured.pop("Device", "cpu")
         self._results["out_report"] = {
             "Stage": self.stage,
@@ -135,6 +136,25 @@ class StageInterface(SimpleInterface):
         logging.getLogger("nipype.interface").info("%s: %s", self.stage, line)
         if self._folder is not None:
             progress.leave(self._folder, line)
+
+    def iterated(self) -> dict[str, Any]:
+        """How many iterations the last solver took and the last that it said, for the sidecar."""
+        if self._told is None:
+            return {}
+        iteration, value = self._told
+        return {"Iterations": iteration, f"Relative{self.quantity.capitalize()}": float(f"{value:.2e}")}
+
+    def _warn_where_unfinished(self) -> None:
+        """Warn where the last solver ended at its limit; a tolerance of zero asks for all iterations."""
+        settings = self._parameters()
+        if self._told is None or not {"tolerance", "max_iterations"} <= settings.keys():
+            return
+        iteration, value = self._told
+        if iteration >= settings["max_iterations"] and value > settings["tolerance"] > 0:
+            self._warnings += (
+                f"stopped after {iteration} iterations with a {self.quantity} of {value:.2g}, above the tolerance of "
+                f"{settings['tolerance']:g}; raise max_iterations or tolerance",
+            )
 
     def check(self) -> None:
         """Refuse, by a `UsageError`, settings and values of the acquisition that cannot be used."""

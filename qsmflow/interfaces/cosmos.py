@@ -11,6 +11,7 @@ from nipype.interfaces.base import File, InputMultiObject, isdefined, traits
 
 from qsmflow import config
 from qsmflow.core.inversion import condition, cosmos, cosmos_kspace, orientation_noise
+from qsmflow.core.inversion.cosmos import POOR
 from qsmflow.core.inversion.weights import noise_weights
 from qsmflow.engines.resources import Resources
 
@@ -73,6 +74,11 @@ class _Orientations(StageInterface):
         self._results["out_file"] = save(chi_map, cwd / f"{self.stage}.nii")
         self._results["out_mask"] = save(volume.with_data(common), cwd / "mask.nii")
         found = condition(self.inputs.b0_dirs)
+        if found.poor:
+            self._warnings += (
+                f"the directions of B0 leave parts of k-space unseen (condition {found.smallest:.3f}, below {POOR:g}): "
+                "expect streaks; add orientations with the head turned further",
+            )
         return {
             "Orientations": len(volume.data),
             "ConditionSmallest": round(found.smallest, 4),
@@ -127,7 +133,7 @@ class COSMOS(_Orientations):
         if len(paths) != len(masks):
             raise ValueError(f"magnitudes: {len(paths)} files of {len(masks)} fields; give one for each")
         magnitudes = [load_magnitude(path, volume, mask) for path, mask in zip(paths, masks, strict=True)]
-        chi, residuals = cosmos(
+        chi, _ = cosmos(
             fields,
             torch.stack([noise_weights(*one) for one in zip(magnitudes, masks, strict=True)]),
             voxel_size,
@@ -136,4 +142,4 @@ class COSMOS(_Orientations):
             progress=self.tell,
             **self.settings(config.COSMOS),
         )
-        return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}
+        return chi, self.iterated()

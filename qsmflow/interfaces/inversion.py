@@ -10,7 +10,8 @@ import torch
 from nipype.interfaces.base import File, isdefined, traits
 
 from qsmflow import config
-from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, tkd, tsvd, two_pass
+from qsmflow.core.dipole import forward_field
+from qsmflow.core.inversion import choose_weight, ilsqr, l2, medi, structure, tkd, tsvd, two_pass
 from qsmflow.core.solve import Norms
 from qsmflow.engines.resources import Resources
 from qsmflow.settings import Settings
@@ -20,6 +21,9 @@ from .direction import DirectedInputSpec, Direction, direction, rounded
 from .doubts import LOCAL, of_field
 from .reference import ReferencedInputSpec, referenced
 from .volume import Volume, load, load_magnitude, load_mask, save
+
+#: What the input `b0` is, of the methods that take the field as a phase.
+B0 = "field strength, T; needed with te"
 
 
 @with_settings(config.TwoPass)
@@ -64,13 +68,17 @@ class Inversion(StageInterface):
             self._round = f"weight {weight:.2g}: "
             return self._invert(volume, mask, b0_dir, {**settings, "weight": weight, "norms": norms})[0]
 
-        choice = choose_weight(solve, settings["weight"], self.inputs.choose_weight)
+        def left(chi: torch.Tensor) -> float:
+            return structure(volume.data - forward_field(chi, volume.voxel_size, b0_dir), mask)
+
+        choice = choose_weight(solve, settings["weight"], self.inputs.choose_weight, left)
         self._round = ""
         curves = {
             "TriedWeights": choice.weights,
             "TriedMisfits": choice.misfits,
             "TriedPenalties": choice.penalties,
             "TriedChanges": choice.changes,
+            "TriedStructures": choice.structures,
         }
         told: dict[str, Any] = {name: [float(f"{x:.4g}") for x in curve] for name, curve in curves.items()}
         if choice.chosen is None:
@@ -101,6 +109,16 @@ class Inversion(StageInterface):
         chi, strong = two_pass(invert, volume.data, mask, volume.voxel_size, b0_dir, threshold=self.inputs.two_pass)
         return chi, {**told, "StrongVoxels": strong}
 
+    def _phase_scale(self) -> dict[str, Any]:
+        """Echo time and field strength, where the method takes the field as a phase."""
+        given = self.inputs.get_traitsfree()
+        return {name: given[name] for name in ("te", "b0") if name in given}
+
+    def _data_term(self) -> dict[str, str]:
+        """Which data term was used, where there are two."""
+        scale = self._phase_scale()
+        return {"DataTerm": "nonlinear" if scale["te"] else "linear"} if scale else {}
+
     def _stage(self, cwd: Path) -> dict[str, Any]:
         volume = load(self.inputs.in_file)
         mask = load_mask(self.inputs.mask, volume)
@@ -110,7 +128,7 @@ class Inversion(StageInterface):
         chi, measured = self._passes(volume, mask, b0_dir, settings)
         chi_map, zero = referenced(self.inputs, volume.with_data(chi), mask)
         self._results["out_file"] = save(chi_map, cwd / f"{self.stage}.nii")
-        return {"B0Direction": rounded(b0_dir), **chosen, **measured, **zero}
+        return {"B0Direction": rounded(b0_dir), **self._data_term(), **chosen, **measured, **zero}
 
 
 class _Direct(Inversion):
@@ -191,8 +209,8 @@ class ILSQR(Inversion):
     def _invert(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        chi, residuals = ilsqr(volume.data, mask, volume.voxel_size, b0_dir, progress=self.tell, **settings)
-        return chi, {"Iterations": len(residuals), "RelativeResidual": float(f"{residuals[-1]:.2e}")}
+        chi, _ = ilsqr(volume.data, mask, volume.voxel_size, b0_dir, progress=self.tell, **settings)
+        return chi, self.iterated()
 
 
 @with_settings(config.MEDI)
@@ -201,13 +219,16 @@ class MEDIInputSpec(WeightedInputSpec):
 
     magnitude = File(exists=True, mandatory=True, desc="magnitude: the noise weights and the edges")
     te = traits.Float(
-        0.0, usedefault=True, parameter=True, desc="echo time at which the field is a phase, s; 0: linear data term"
+        0.0,
+        usedefault=True,
+        parameter=True,
+        desc="echo time at which the field is a phase, s; without it, or 0: linear data term",
     )
-    b0 = traits.Float(3.0, usedefault=True, parameter=True, desc="field strength, T")
+    b0 = traits.Float(parameter=True, desc=B0)
 
 
 class MEDI(Inversion):
-    """Nonlinear inversion whose gradient penalty spares the edges of the magnitude; with `csf`, MEDI+0."""
+    """Inversion whose gradient penalty spares the edges of the magnitude: nonlinear with `te`; with `csf`, MEDI+0."""
 
     stage = "medi"
     method = "morphology-enabled dipole inversion"
@@ -218,16 +239,15 @@ class MEDI(Inversion):
     def _invert(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        chi, changes = medi(
+        chi, _ = medi(
             volume.data,
             load_magnitude(self.inputs.magnitude, volume, mask),
             mask,
             volume.voxel_size,
             b0_dir,
-            te=self.inputs.te,
-            b0=self.inputs.b0,
+            **self._phase_scale(),
             csf=load_mask(self.inputs.csf, volume) if isdefined(self.inputs.csf) else None,
             progress=self.tell,
             **settings,
         )
-        return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}
+        return chi, self.iterated()

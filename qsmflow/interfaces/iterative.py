@@ -14,7 +14,7 @@ from qsmflow.engines.resources import Resources
 
 from .base import with_settings
 from .direction import Direction
-from .inversion import Inversion, WeightedInputSpec
+from .inversion import B0, Inversion, WeightedInputSpec
 from .volume import Volume, load_magnitude
 
 
@@ -28,7 +28,7 @@ class _PhaseInputSpec(_IterativeInputSpec):
     te = traits.Float(
         mandatory=True, parameter=True, desc="echo time at which the field is a phase, s; 0: linear data term"
     )
-    b0 = traits.Float(3.0, usedefault=True, parameter=True, desc="field strength, T")
+    b0 = traits.Float(parameter=True, desc=B0)
 
 
 class _Iterative(Inversion):
@@ -40,19 +40,18 @@ class _Iterative(Inversion):
     def _invert(
         self, volume: Volume, mask: torch.Tensor, b0_dir: Direction, settings: Mapping[str, Any]
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        given = self.inputs.get()
         magnitude = load_magnitude(self.inputs.magnitude, volume, mask) if isdefined(self.inputs.magnitude) else None
-        chi, changes = type(self).function(
+        chi, _ = type(self).function(
             volume.data,
             mask,
             volume.voxel_size,
             b0_dir,
             magnitude=magnitude,
             progress=self.tell,
-            **{name: given[name] for name in ("te", "b0") if name in given},
+            **self._phase_scale(),
             **settings,
         )
-        return chi, {"Iterations": len(changes), "RelativeChange": float(f"{changes[-1]:.2e}")}
+        return chi, self.iterated()
 
 
 @with_settings(config.RTS)

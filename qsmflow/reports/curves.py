@@ -36,7 +36,7 @@ def weight_picture(name: str, title: str, found: Found) -> Picture | None:
     figure = Figure(figsize=(9.6, 3.6), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2)
     middles = [(a * b) ** 0.5 for a, b in pairwise(weights)]
-    _curve(left, middles, changes, "weight", "relative change of the map")
+    _curve(left, middles, changes, "weight", "change of the map (norm, ppm)")
     if chosen is not None:
         left.axvline(chosen, color=_ORANGE, label=f"chosen: {chosen:.3g}")
         left.legend(frameon=False)

@@ -16,9 +16,6 @@ from qsmflow.reports.maps import Loaded, chi_blocks, chi_kinds, first_mask, load
 from qsmflow.reports.measures import angle_between
 from qsmflow.reports.volume import Cuts, Volume, choose_cuts
 
-#: ``Condition.smallest`` below this leaves streaks in COSMOS.
-_WEAK_CONDITION = 0.05
-
 
 def registration_section(head: HeadFiles) -> Section:
     """Angles and translations of every orientation, and each registered magnitude against the reference."""
@@ -132,5 +129,5 @@ def _condition_blocks(head: HeadFiles, numbers: dict[str, str]) -> list[Block]:
         f"The direction of k-space that these orientations see worst is seen with {found.smallest:.3f} "
         f"(0: blind; 0.298: the best of any set); {100 * found.weak:.1f} % of k-space is seen with less than 0.1."
     )
-    tone = "warn" if found.smallest < _WEAK_CONDITION else "info"
+    tone = "warn" if found.poor else "info"
     return [Table("Angles between the B0 directions (°)", ["", *labels], rows), Note(text, tone)]

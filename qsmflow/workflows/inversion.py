@@ -110,7 +110,11 @@ def _weight_sentence(methods: tuple[str, ...], settings: config.Config) -> str:
     if settings.choose_weight == "none":
         return ""
     weighted = [method for method in methods if hasattr(getattr(settings, method), "weight")]
-    ways = {"quasioptimality": "quasi-optimality [@quasioptimality]", "lcurve": "the L-curve's inflection [@lcurve]"}
+    ways = {
+        "quasioptimality": "quasi-optimality [@quasioptimality]",
+        "lcurve": "the L-curve's inflection [@lcurve]",
+        "whiteness": "the whiteness of the residual [@whiteness]",
+    }
     return (
         f"The weight of {' and '.join(weighted)} was sought by {ways[settings.choose_weight]}; "
         "where the curve told none, that of the settings was kept. "

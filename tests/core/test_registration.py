@@ -84,6 +84,33 @@ def test_what_has_no_shape_and_no_contrast_is_refused():
         rigid_register(image, STRAIGHT, image, STRAIGHT, mask, mask)
 
 
+@pytest.mark.parametrize("value", [0.0, 3.7])
+@pytest.mark.parametrize("blank", ["moving", "reference"])
+def test_a_blank_image_is_refused(blank, value):
+    """Its outline alone would place it, at any angle."""
+    image, mask = _brain_at_rest()
+    nothing = torch.full_like(image, value)
+    moving, reference = (nothing, image) if blank == "moving" else (image, nothing)
+    with pytest.raises(ValueError, match=f"^{blank}: the magnitude has no contrast in its mask"):
+        rigid_register(moving, STRAIGHT, reference, STRAIGHT, mask, mask)
+
+
+@pytest.mark.parametrize("spacing", [2.0, 6.0])
+def test_overlap_is_the_share_of_the_brain(spacing):
+    """On coarse voxels too, where more than the brain is compared."""
+    at = spacing * (torch.stack(torch.meshgrid(*[torch.arange(120.0 // spacing)] * 3, indexing="ij"), -1)) - 60.0
+    generator = torch.Generator().manual_seed(3)
+    image = torch.ones(at.shape[:3])
+    for _ in range(12):
+        centre = 60.0 * torch.rand(3, generator=generator) - 30.0
+        image += 0.5 * torch.exp(-(at - centre).square().sum(-1) / (2 * 12.0**2))
+    mask = (at / torch.tensor([45.0, 50.0, 40.0])).square().sum(-1) < 1
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    whole = rigid_register(image, affine, image, affine, mask, mask)
+    assert rotation_error_deg(whole.transform, np.eye(4)) < 0.1
+    assert whole.overlap > 0.95 and whole.correlation > 0.99
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("angle", [5.0, 25.0, 40.0])
 def test_rc2_head_is_registered_at_1_mm(shared_data, angle):

@@ -11,6 +11,7 @@ import torch
 
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.inversion import Choice
+from qsmflow.errors import UsageError
 from qsmflow.interfaces import inversion
 from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD
 from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
@@ -60,7 +61,7 @@ def test_the_data_choose_the_weight(files: dict[str, str], tmp_path: Path) -> No
     done = L2(choose_weight="quasioptimality", **inputs).run(cwd=str(tmp_path)).outputs
     told = done.out_report["Measured"]
     assert len(told["TriedWeights"]) == len(told["TriedMisfits"]) == len(told["TriedPenalties"]) == 9
-    assert len(told["TriedChanges"]) == 8
+    assert len(told["TriedChanges"]) == 8 and len(told["TriedStructures"]) == 9
     weight = done.out_report["Parameters"]["weight"]
     assert weight == (0.01 if isinstance(told["ChosenWeight"], str) else told["ChosenWeight"])
     (tmp_path / "set").mkdir()
@@ -82,8 +83,8 @@ def test_a_choice_to_look_at_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     weights = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-    choice = Choice(weights, weights, weights[::-1], (0.3, 0.2, 0.2, 0.3), chosen)
-    monkeypatch.setattr(inversion, "choose_weight", lambda solve, guess, method: choice)
+    choice = Choice(weights, weights, weights[::-1], (0.3, 0.2, 0.2, 0.3), weights, chosen)
+    monkeypatch.setattr(inversion, "choose_weight", lambda solve, guess, method, structure: choice)
     inputs = {name: files[name] for name in ("in_file", "mask")}
     report = L2(choose_weight="lcurve", **inputs).run(cwd=str(tmp_path)).outputs.out_report
     assert report["Parameters"]["weight"] == used
@@ -129,3 +130,31 @@ def test_iterations_stop_and_are_counted(interface: type, files: dict[str, str],
 def test_a_nonlinear_inversion_must_be_told_its_echo(files: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="te"):
         NLTV(in_file=files["in_file"], mask=files["mask"]).run()
+
+
+@pytest.mark.parametrize("which", ["zero field", "one voxel"])
+def test_ilsqr_of_nothing_is_nothing(which: str, files: dict[str, str], tmp_path: Path) -> None:
+    mask = torch.zeros(SHAPE)
+    mask[8, 8, 8] = 1.0
+    name = {"zero field": "in_file", "one voxel": "mask"}[which]
+    data = {"zero field": torch.zeros(SHAPE), "one voxel": mask}[which]
+    given = {name: files[name] for name in ("in_file", "mask")} | {
+        name: save(Volume(data, np.eye(4)), tmp_path / "given.nii")
+    }
+    found = load(ILSQR(**given).run(cwd=str(tmp_path)).outputs.out_file).data
+    assert bool(torch.isfinite(found).all()) and (which == "one voxel" or not bool(found.any()))
+
+
+def test_medi_says_which_data_term_it_took(files: dict[str, str], tmp_path: Path) -> None:
+    inputs = {name: files[name] for name in ("in_file", "mask", "magnitude")}
+    for scale, term in (({}, "linear"), ({"te": 0.005, "b0": 7.0}, "nonlinear")):
+        report = MEDI(max_iterations=2, **inputs, **scale).run(cwd=str(tmp_path)).outputs.out_report
+        assert report["Measured"]["DataTerm"] == term
+        assert report["Parameters"].get("b0") == scale.get("b0")
+
+
+@pytest.mark.parametrize("interface", [NLTV, NLTGV, NDI, WHTV, MEDI])
+def test_an_echo_time_needs_a_field_strength(interface: type, files: dict[str, str], tmp_path: Path) -> None:
+    inputs = {name: files[name] for name in ("in_file", "mask", "magnitude")}
+    with pytest.raises(UsageError, match=r"^b0: missing beside te 0.005 s; give the field strength"):
+        interface(te=0.005, **inputs).run(cwd=str(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def _inputs(name: str, images: dict[str, str]) -> dict[str, Any]:
     if name == "field":
         echoes = {"in_file": images["phases"], "magnitude": images["magnitudes"], "te": [0.004, 0.008, 0.012]}
         return {**echoes, "mask": images["mask"], "b0": 3.0, "method": "nonlinear"}
-    more = {"te": 0.005} if name in ("nltv", "nltgv", "ndi", "whtv") else {}
+    more = {"te": 0.005, "b0": 3.0} if name in ("nltv", "nltgv", "ndi", "whtv") else {}
     more |= {"magnitude": images["one"]} if name == "medi" else {"radius": 3.0} if name == "resharp" else {}
     return {"in_file": images["field"], "mask": images["mask"], **more}
 
@@ -64,3 +65,23 @@ def test_iterations_are_told(
     interface = stages()[name]
     assert f"iteration 1, {interface.quantity} " in lines[0]
     assert not (tmp_path / progress.FILE).exists()
+
+
+@pytest.mark.parametrize("name", [name for name in ITERATING if "tolerance" in stages()[name].input_spec().traits()])
+def test_stopping_at_the_limit_is_a_warning(name: str, images: dict[str, str], tmp_path: Path) -> None:
+    given = {**_inputs(name, images), "tolerance": 1e-12, "max_iterations": 2}
+    told = stages()[name](**given).run(cwd=str(tmp_path)).outputs.out_report["Warnings"]
+    line = f"stopped after 2 iterations with a {stages()[name].quantity} of .*, above the tolerance of 1e-12; raise "
+    assert any(re.match(line, warning) for warning in told)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"tolerance": 0.99, "max_iterations": 2}, {"tolerance": 0.0, "max_iterations": 2}, {"tolerance": 1e-2}],
+)
+def test_a_solver_that_stops_by_itself_or_by_order_does_not_warn(
+    settings: dict[str, Any], images: dict[str, str], tmp_path: Path
+) -> None:
+    """A tolerance of zero orders all iterations."""
+    done = stages()["ismv"](**_inputs("ismv", images), **settings).run(cwd=str(tmp_path)).outputs
+    assert "Warnings" not in done.out_report

@@ -7,6 +7,7 @@ from .l2 import l2
 from .medi import medi
 from .ndi import ndi
 from .rts import rts
+from .structure import structure
 from .tgv import tgv
 from .tkd import tkd
 from .tsvd import tsvd
@@ -26,6 +27,7 @@ __all__ = [
     "ndi",
     "orientation_noise",
     "rts",
+    "structure",
     "tgv",
     "tkd",
     "tsvd",

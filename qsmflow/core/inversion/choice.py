@@ -15,11 +15,6 @@ from ..solve import Norms
 REACH = 2.0
 #: Weights that are tried, evenly spaced in the logarithm: two a decade.
 COUNT = 9
-#: Changes to which the parabola is fitted that finds the least of them: some are uneven where a solver stopped early.
-_FITTED = 5
-
-#: What the least change must be below the largest on both sides, in its logarithm: a shallower dip says nothing.
-_DEPTH = 0.2
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,9 @@ class Choice:
     misfits, penalties
         The norm of the misfit and the penalty without its weight, of each: the L-curve.
     changes
-        Norm of the difference of each map to the next, over the mean of both norms: one less than weights.
+        Norm of the difference of each map to the next, ppm: one less than weights.
+    structures
+        What `structure` says of each.
     chosen
         None where the curve has no such point within the weights.
     """
@@ -42,6 +39,7 @@ class Choice:
     misfits: tuple[float, ...]
     penalties: tuple[float, ...]
     changes: tuple[float, ...]
+    structures: tuple[float, ...]
     chosen: float | None
 
     @property
@@ -50,7 +48,12 @@ class Choice:
         return self.chosen is not None and not self.weights[1] <= self.chosen <= self.weights[-2]
 
 
-def choose_weight(solve: Callable[[float, Norms], torch.Tensor], guess: float, method: str) -> Choice:
+def choose_weight(
+    solve: Callable[[float, Norms], torch.Tensor],
+    guess: float,
+    method: str,
+    structure: Callable[[torch.Tensor], float],
+) -> Choice:
     """Try weights two decades around a guess, and choose one.
 
     Parameters
@@ -62,6 +65,9 @@ def choose_weight(solve: Callable[[float, Norms], torch.Tensor], guess: float, m
     method
         ``quasioptimality``: where the map changes least from weight to weight, with which noise falls and blur grows.
         ``lcurve``: the inflection point of the L-curve, in logarithms.
+        ``whiteness``: where what the map leaves of the field is most like white noise.
+    structure
+        How much structure a map leaves in the field, above 0: see `qsmflow.core.inversion.structure`.
 
     Returns
     -------
@@ -77,64 +83,62 @@ def choose_weight(solve: Callable[[float, Norms], torch.Tensor], guess: float, m
     ----------
     Tikhonov and Glasko, USSR Comput Math Math Phys 1965; Bauer and Lukas, Math Comput Simul 2011 (quasi-optimality);
     Milovic et al., Magn Reson Med 2021 (the inflection point, where for QSM the error is smaller than at the corner of
-    the L-curve).
+    the L-curve); Almeida and Figueiredo, IEEE Trans Image Process 2013 (whiteness).
     """
     if not guess > 0:
         raise ValueError(f"the weight to look around for a better one must be above 0, got {guess:g}")
-    if method not in ("quasioptimality", "lcurve"):
+    if method not in ("quasioptimality", "lcurve", "whiteness"):
         raise ValueError(f"unknown method {method!r} to choose a weight")
     weights = tuple(guess * 10.0 ** (REACH * (2.0 * i / (COUNT - 1) - 1.0)) for i in range(COUNT))
     told: list[tuple[float, float]] = []
     changes: list[float] = []
+    structures: list[float] = []
     before: torch.Tensor | None = None
     for weight in weights:
         chi = solve(weight, lambda misfit, penalty: told.append((misfit, penalty)))
         if before is not None:
-            size = 0.5 * float(chi.norm() + before.norm())
-            changes.append(float((chi - before).norm()) / size if size > 0 else 0.0)
+            changes.append(float((chi - before).norm()))
+        structures.append(structure(chi))
         before = chi
     misfits, penalties = (tuple(norms) for norms in zip(*told, strict=True))
-    place = _inflection(misfits, penalties) if method == "lcurve" else _least(changes)
+    if method == "whiteness":
+        place = _least(structures)
+    else:  # what lies between two weights belongs to their middle
+        place = _inflection(misfits, penalties) if method == "lcurve" else _least(changes)
+        place = None if place is None else place + 0.5
     chosen = None if place is None else weights[0] * (weights[1] / weights[0]) ** place
-    return Choice(weights, misfits, penalties, tuple(changes), chosen)
+    return Choice(weights, misfits, penalties, tuple(changes), tuple(structures), chosen)
 
 
 def _inflection(misfits: Sequence[float], penalties: Sequence[float]) -> float | None:
-    """Where, counted in weights, the logarithm of the penalty falls slowest with that of the misfit."""
+    """Between which weights, counted from the first, the penalty falls slowest with the misfit, in logarithms."""
     if min(*misfits, *penalties) <= 0:
         return None
     slopes = [
         math.log(before / after) / math.log(more / less) if more > less else math.inf
         for (less, more), (before, after) in zip(pairwise(misfits), pairwise(penalties), strict=True)
     ]
-    return _lowest(slopes, around=1)
+    return _lowest(slopes)
 
 
-def _least(changes: Sequence[float]) -> float | None:
-    """Where, counted in weights, the change is least."""
-    if min(changes) <= 0:
+def _least(values: Sequence[float]) -> float | None:
+    """Where, counted from the first, `values` are least, between them and in logarithms."""
+    if min(values) <= 0:
         return None
-    return _lowest([math.log(change) for change in changes], around=_FITTED // 2, depth=_DEPTH)
+    return _lowest([math.log(value) for value in values])
 
 
-def _lowest(values: Sequence[float], around: int, depth: float = 0.0) -> float | None:
-    """The lowest point of a parabola fitted to the lowest of `values` and up to `around` finite ones on either side.
+def _lowest(values: Sequence[float]) -> float | None:
+    """The lowest point of a parabola through the lowest of `values` and its finite neighbours.
 
-    Counted in weights: a value belongs to the middle of two of them. The lowest has a higher one on both sides: towards
-    either end of the weights maps cease to change. None where there is no such value, `depth` below the highest on
-    both sides.
+    Counted from the first. The lowest has a higher one on both sides: towards either end of the weights maps cease to
+    change. None where there is no such value.
     """
-    valleys = [
-        i
-        for i in range(1, len(values) - 1)
-        if values[i - 1] > values[i] < values[i + 1] and min(max(values[:i]), max(values[i + 1 :])) - values[i] >= depth
-    ]
+    valleys = [i for i in range(1, len(values) - 1) if values[i - 1] > values[i] < values[i + 1]]
     if not valleys:
         return None
     least = min(valleys, key=values.__getitem__)
-    places = [
-        i for i in range(max(0, least - around), min(len(values), least + around + 1)) if math.isfinite(values[i])
-    ]
+    places = [i for i in (least - 1, least, least + 1) if math.isfinite(values[i])]
     x = torch.tensor([float(i - least) for i in places], dtype=torch.float64)
     y = torch.tensor([values[i] for i in places], dtype=torch.float64)
     shift = 0.0
@@ -142,4 +146,4 @@ def _lowest(values: Sequence[float], around: int, depth: float = 0.0) -> float |
         _, tilt, bend = torch.linalg.lstsq(torch.stack([torch.ones_like(x), x, x**2], 1), y[:, None]).solution[:, 0]
         if bend > 0:
             shift = float((-0.5 * tilt / bend).clamp(x[0], x[-1]))
-    return least + shift + 0.5
+    return least + shift

@@ -14,6 +14,8 @@ from ..solve import Progress, conjugate_gradients
 
 #: Root mean square of the dipole kernels over the orientations below which they tell little of a direction of k-space.
 _FLOOR = 0.1
+#: `Condition.smallest` below which COSMOS streaks.
+POOR = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Condition:
 
     smallest: float
     weak: float
+
+    @property
+    def poor(self) -> bool:
+        """Whether streaks are to be expected, along the directions of k-space that are seen worst."""
+        return self.smallest < POOR
 
 
 def condition(b0_dirs: Sequence[Sequence[float]], samples: int = 20000) -> Condition:

@@ -34,7 +34,7 @@ def medi(
     edges: float = 0.3,
     csf_weight: float = 0.1,
     tolerance: float = 0.02,
-    max_iterations: int = 10,
+    max_iterations: int = 30,
     progress: Progress | None = None,
     norms: Norms | None = None,
 ) -> tuple[torch.Tensor, list[float]]:

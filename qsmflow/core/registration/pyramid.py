@@ -36,6 +36,8 @@ class Level:
         (N, 3) voxels compared, world mm.
     values
         (N,) normalised magnitude there.
+    brain
+        (N,) bool, which of them are of the brain.
     jacobian
         (N, 6) its derivative by a rotation about `centre`, 1/rad, and by a shift, 1/mm.
     centre
@@ -48,6 +50,7 @@ class Level:
     affine: Tensor
     points: Tensor
     values: Tensor
+    brain: Tensor
     jacobian: Tensor
     centre: Tensor
     outline: bool
@@ -84,7 +87,7 @@ def build_level(image: Tensor, mask: Tensor, affine: Tensor, spacing: float, *, 
     centre = affine[:3, :3] @ torch.nonzero(mask).cpu().double().mean(0) + affine[:3, 3]
     slope = torch.stack([g[inside] for g in torch.gradient(data)], dim=1) @ torch.linalg.inv(here[:3, :3])
     jacobian = torch.cat([torch.linalg.cross(points - centre.to(points), slope), slope], dim=1)
-    return Level(torch.stack([data, share]), grid, points, data[inside], jacobian, centre, outline)
+    return Level(torch.stack([data, share]), grid, points, data[inside], share[inside] > 0.5, jacobian, centre, outline)
 
 
 def _over_local_mean(data: Tensor, share: Tensor, spacing: float) -> Tensor:

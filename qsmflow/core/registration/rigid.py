@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,8 @@ REFINED = 6
 SPACINGS = (8.0, 4.0, 2.0, 1.0)
 #: Steps of each level at most, and the step, mm at 60 mm from the centre, below which it ends.
 STEPS, SMALL_STEP_MM = 30, 0.002
+#: Standard deviation within the mask, over the mean, up to which a magnitude has no contrast but that of rounding.
+FLAT = 1e-4
 #: Levels at or above this spacing compare brains with their outline; those below it the tissue within only.
 OUTLINE_MM = 4.0
 
@@ -37,7 +40,7 @@ class RigidResult:
     correlation
         Of the two locally normalised magnitudes within both masks on the finest level, 1 where they are equal.
     overlap
-        Share of the reference mask that the moving mask covers.
+        Share of the reference mask that the registered moving mask covers, 1 where it covers all.
     """
 
     transform: Tensor
@@ -77,7 +80,8 @@ def rigid_register(
     Raises
     ------
     ValueError
-        An affine that is none, a mask that is empty or of another shape, or a magnitude without contrast.
+        An affine that is none, a mask that is empty or of another shape, a magnitude without contrast in it, or masks
+        that do not come to overlap.
 
     Source
     ------
@@ -96,6 +100,9 @@ def rigid_register(
             raise ValueError(f"{name}: mask {tuple(mask.shape)} and magnitude {tuple(image.shape)} differ in shape")
         if not bool(mask.any()):
             raise ValueError(f"{name}: the mask is empty; nothing to register")
+        values = image[mask].to(torch.float32)
+        if not float(values.std(correction=0)) > FLAT * float(values.abs().mean()):
+            raise ValueError(f"{name}: the magnitude has no contrast in its mask; look at the image")
         pairs.append((image.to(torch.float32), mask, matrix))
     transform = None
     finest = min(float(matrix[:3, :3].norm(dim=0).min()) for _, _, matrix in pairs)
@@ -165,10 +172,10 @@ def _refine(moving: Level, reference: Level, transform: Tensor) -> Tensor:
 
 
 def _agreement(moving: Level, reference: Level, transform: Tensor) -> tuple[float, float]:
-    """Correlation within both masks, and share of the reference's points that the moving mask covers."""
+    """Correlation within both masks, and share of the reference's brain that the moving mask covers."""
     values, weight = _sample(moving, reference, transform)
-    both = weight > 0.5
-    if int(both.sum()) < 2:
-        return 0.0, 0.0
-    pair = torch.stack([values[both], reference.values[both]])
-    return float(torch.corrcoef(pair)[0, 1]), float(both.float().mean())
+    both = (weight > 0.5) & reference.brain
+    correlation = float(torch.corrcoef(torch.stack([values[both], reference.values[both]]))[0, 1])
+    if not math.isfinite(correlation):
+        raise ValueError("the magnitudes have no contrast where both masks are; look at images and masks")
+    return correlation, float(both.sum() / reference.brain.sum())
