@@ -12,7 +12,7 @@ from nipype.pipeline.engine import Workflow
 
 from qsmflow.bids.naming import derivative_path, folder
 from qsmflow.cli.main import main
-from qsmflow.config import BACKGROUNDS, INVERSIONS, LBV, NETWORKS, Config, Unwrap
+from qsmflow.config import BACKGROUNDS, INVERSIONS, NETWORKS, Config, Unwrap
 from qsmflow.core.metrics import nrmse_demeaned
 from qsmflow.interfaces.scale_phase import ScalePhase
 from qsmflow.interfaces.volume import load
@@ -61,8 +61,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Config:
         name: dataclasses.replace(getattr(plain, name), weights=str(place / "chi.safetensors")) for name in NETWORKS
     }
     denoiser = dataclasses.replace(plain.denoiser, weights=str(place / "denoiser.safetensors"))
-    # one voxel: what is thinner leaves voxels in the mask that are only partly brain, and LBV takes the field from them
-    return Config(inversion=INVERSIONS, denoiser=denoiser, lbv=LBV(peel=4.0), **told)
+    return Config(inversion=INVERSIONS, denoiser=denoiser, **told)
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,9 @@ def lbv(
     voxel_size
         mm.
     peel
-        mm by which the mask is eroded first. The less, the more of the rim is kept, and the nearer lie the veins on the
-        surface of the brain, whose field is taken for background and removed deep inside too.
+        mm by which the mask is eroded first; the shortest side of a voxel at least, unless it is 0. The less, the more
+        of the rim is kept, and the nearer lie the veins on the surface of the brain, whose field is taken for
+        background and removed deep inside too.
     tolerance
         Stops when the residual of the discrete equation has fallen to this share of its start.
     max_iterations
@@ -64,7 +65,8 @@ def lbv(
     box = Box.around(mask)
     kept = box.cut(mask)
     if peel > 0:
-        kept = kept & (depth(kept, voxel_size) >= peel)
+        # the outermost voxels are part outside; with large voxels less than one would be no peeling at all
+        kept = kept & (depth(kept, voxel_size) >= max(peel, min(map(float, voxel_size))))
     interior = neighboured(kept)
     if not bool(interior.any()):
         told = f"no voxel of the mask has all its neighbours in it after peeling {peel:g} mm"

@@ -151,5 +151,8 @@ def test_lbv_peels() -> None:
     _, peeled = lbv(torch.zeros(40, 40, 40), mask, (1.0, 1.0, 1.0), peel=3.0)
     inside = depth(mask, (1.0, 1.0, 1.0))
     assert bool((kept == (inside > 0.5)).all()) and float(inside[peeled].min()) > 3.0
+    _, coarse = lbv(torch.zeros(40, 40, 40), mask, (4.0, 4.0, 4.0), peel=2.0)
+    _, one_voxel = lbv(torch.zeros(40, 40, 40), mask, (1.0, 1.0, 1.0), peel=1.0)
+    assert torch.equal(coarse, one_voxel) and coarse.sum() < kept.sum(), "a voxel is the least that is peeled"
     with pytest.raises(ValueError, match="after peeling 20 mm"):
         lbv(torch.zeros(40, 40, 40), mask, (1.0, 1.0, 1.0), peel=20.0)
