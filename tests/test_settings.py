@@ -14,6 +14,7 @@ from qsmflow.settings import ConfigError, from_table, preset_path, read_table, r
 
 def test_toml_comes_back() -> None:
     changed = dataclasses.replace(config.Config(), inversion=("l2",), tkd=config.TKD(threshold=0.2))
+    changed = dataclasses.replace(changed, qsmnet=config.QSMnet(weights='a "b" \\ c\n\td é'))
     assert from_table(config.Config, tomllib.loads(to_toml(changed))) == changed
 
 

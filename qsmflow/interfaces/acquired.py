@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from .volume import Volume
 
 
 def check_acquired(inputs: dict[str, Any]) -> None:
-    """Refuse, by a `UsageError`, the values of the inputs ``te`` and ``b0`` that cannot be.
+    """Refuse, by a `UsageError`, the values of the inputs ``te``, ``b0``, ``b0_dir`` and ``b0_dirs`` that cannot be.
 
     A list ``te`` holds echo times, s, which are above zero and ascend; a single one may be zero, which stands for none.
     Where the stage has both, a single one is of no use without the field strength.
@@ -36,6 +37,12 @@ def check_acquired(inputs: dict[str, Any]) -> None:
     low, high = FIELD_RANGE
     if isinstance(b0, float) and not low <= b0 <= high:
         raise UsageError(f"b0: {b0:g} T is no field strength of a scanner; give it in tesla")
+    b0_dir = inputs.get("b0_dir")
+    named = [("b0_dir", b0_dir)] if isinstance(b0_dir, tuple) else []
+    named += [("b0_dirs", one) for one in inputs.get("b0_dirs") or ()]
+    for name, (x, y, z) in named:
+        if not 0 < math.hypot(x, y, z) < math.inf:
+            raise UsageError(f"{name}: {x:g},{y:g},{z:g} is no direction; give that of B0 in voxel axes")
 
 
 def refuse_times(te: Sequence[float], volume: Volume) -> None:

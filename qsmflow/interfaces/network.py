@@ -13,7 +13,7 @@ from qsmflow import config
 from qsmflow.engines.resources import BASE_GB, Resources, available_memory_gb
 from qsmflow.errors import InputError
 from qsmflow.nets import Prediction, predict
-from qsmflow.nets.weights import check, digest, find, several
+from qsmflow.nets.weights import absolute, check, digest, find, several
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
@@ -48,7 +48,11 @@ class Network(StageInterface):
         self._know_weights()
 
     def _know_weights(self) -> None:
-        """Put the sha256 of the weights where the cache sees it; what cannot be found is refused when it is run."""
+        """Put the sha256 of the weights where the cache sees it; what cannot be found is refused when it is run.
+
+        That is in another folder, where a relative path would be lost.
+        """
+        self.inputs.trait_setq(weights=absolute(self.inputs.weights))
         try:
             self.inputs.weights_version = " ".join(digest(find(one)) for one in several(self.inputs.weights))
         except InputError:

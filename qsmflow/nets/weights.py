@@ -52,6 +52,11 @@ def several(text: str) -> list[str]:
     return [one.strip() for one in text.split(",") if one.strip()]
 
 
+def absolute(text: str) -> str:
+    """The same weights as `several` finds in `text`, from any folder: names as they are, paths absolute."""
+    return ",".join(str(Path(one).absolute()) if Path(one).suffix == SUFFIX else one for one in several(text))
+
+
 def check(text: str, output: str) -> None:
     """Raise `CardError` unless all weights of a setting are there, intact, and give `output` (``chi``, ``field``)."""
     for one in several(text) or [""]:

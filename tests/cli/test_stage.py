@@ -65,6 +65,8 @@ def test_list_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         (["unwrap", "--method", "magic"], "invalid choice"),
         (["tkd", "--b0_dir", "0,1"], "'0,1' is no vector; give three numbers with commas"),
         (["tkd", "--b0_dir", "-0.1,x,1"], "'-0.1,x,1' is no vector"),
+        (["tkd", "--in_file", __file__, "--mask", __file__, "--b0_dir", "0,0,0"], "--b0_dir: 0,0,0 is no direction"),
+        (["tkd", "--in_file", __file__, "--mask", __file__, "--b0_dir", "nan,0,1"], "--b0_dir: nan,0,1 is no"),
     ],
 )
 def test_bad_use_is_one_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,18 @@ def test_upright_is_exact_and_comes_back() -> None:
             assert upright.sizes((3.0, 4.0, 5.0)) == tuple(float(n) for n in upright.turn(volume).shape)
 
 
+def test_relative_weights_are_those_of_the_folder_where_they_are_named(
+    files: dict[str, str], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.parent)
+    network = QSMnet(weights=f"{trained.name},{trained.name}", **files)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    done = network.run(cwd=str(elsewhere)).outputs
+    assert done.out_report["Parameters"]["weights"] == f"{trained},{trained}"
+
+
 def test_several_weights_also_give_their_spread(files: dict[str, str], tmp_path: Path) -> None:
     both = f"{tiny(tmp_path, 1)}, {tiny(tmp_path, 2)}"
     done = QSMnet(weights=both, **files).run(cwd=str(tmp_path)).outputs
