@@ -45,12 +45,13 @@ def sphere_spectrum(
     return spectrum
 
 
-def sphere_room(mask: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
+def sphere_room(mask: torch.Tensor, voxel_size: Sequence[float], most: float) -> torch.Tensor:
     """Radius of the largest sphere around each voxel of `mask`, (X, Y, Z), that stays in it, mm; zero outside.
 
-    It is zero too where a neighbour along an axis is outside, since every sphere reaches one voxel each way.
+    Where there is more than `most`, mm, it is only known that there is. It is zero too where a neighbour along an axis
+    is outside, since every sphere reaches one voxel each way.
     """
-    return torch.where(neighboured(mask), depth(mask, voxel_size), 0.0)
+    return torch.where(neighboured(mask), depth(mask, voxel_size, most), 0.0)
 
 
 def sphere_centres(mask: torch.Tensor, radius: float, voxel_size: Sequence[float]) -> torch.Tensor:
@@ -63,7 +64,7 @@ def sphere_centres(mask: torch.Tensor, radius: float, voxel_size: Sequence[float
     """
     if not bool(mask.any()):
         raise ValueError("the mask is empty")
-    room = sphere_room(mask, voxel_size)
+    room = sphere_room(mask, voxel_size, radius)
     centres = (room >= radius) & (room > 0)
     if not bool(centres.any()):
         raise ValueError(f"no voxel of the mask is deeper than radius = {radius:g} mm; lower radius, or widen the mask")

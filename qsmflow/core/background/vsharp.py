@@ -99,9 +99,9 @@ def vsharp(
         raise ValueError(f"max_radius {max_radius} is below min_radius {min_radius}")
     if deconvolution not in ("fit", "inverse"):
         raise ValueError(f"deconvolution must be 'fit' or 'inverse', got {deconvolution!r}")
-    inside = sphere_room(mask, voxel_size)
     side = min(float(d) for d in voxel_size)
     min_radius, max_radius = max(min_radius, side), max(max_radius, side)
+    inside = sphere_room(mask, voxel_size, max_radius)
     radii = _halves(max_radius, min_radius) if deconvolution == "fit" else _ladder(max_radius, min_radius, side)
     radii = [radius for radius in radii if bool((inside >= radius).any())]
     if not radii:
@@ -203,7 +203,7 @@ def _sources(
         share = _block_means(spheres.mask.float(), block)
         mask = share >= 0.5
         voxel_size = [n * float(d) for n, d in zip(block, spheres.voxel_size, strict=True)]
-        inside = sphere_room(mask, voxel_size)
+        inside = sphere_room(mask, voxel_size, largest)
         radii = [r for r in _halves(largest, max(smallest, *voxel_size)) if bool((inside >= r).any())]
         if radii:
             break  # else too thin for blocks
