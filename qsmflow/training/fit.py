@@ -21,6 +21,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 import qsmflow
 from qsmflow.errors import InputError
+from qsmflow.nets.card import CardError
 from qsmflow.nets.weights import SUFFIX, save, verify
 from qsmflow.settings import from_table, read_table, to_toml
 
@@ -176,7 +177,11 @@ def is_first() -> bool:
 
 
 def _finished(weights: Path, recipe: Recipe) -> bool:
-    return weights.is_file() and verify(weights).training["steps"] == recipe.fit.steps
+    """Whether weights and card of the last step are there; what was stopped while it wrote them is not finished."""
+    try:
+        return weights.is_file() and verify(weights).training.get("steps") == recipe.fit.steps
+    except CardError:
+        return False
 
 
 def _keep(recipe: Recipe, folder: Path) -> None:

@@ -72,6 +72,27 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(devices: int, tmp
     assert (broken / "tiny.safetensors").stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize("checkpoint", [True, False])
+@pytest.mark.parametrize("card", ["none", "of others", "torn"])
+def test_a_run_stopped_while_it_wrote_its_weights_goes_on(checkpoint: bool, card: str, tmp_path: Path) -> None:
+    short = from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 3, "validate_steps": 3}})
+    weights = train(short, tmp_path, device="cpu")
+    expected, _ = load(weights)
+    if not checkpoint:
+        (tmp_path / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
+    if card == "none":
+        weights.with_suffix(".json").unlink()
+    elif card == "torn":
+        weights.with_suffix(".json").write_text('{"name": "ti')
+    else:
+        weights.write_bytes(b"weights of a later step")
+    train(short, tmp_path, device="cpu")
+    found, _ = load(weights)
+    for (name, one), other in zip(expected.state_dict().items(), found.state_dict().values(), strict=True):
+        torch.testing.assert_close(other, one, rtol=0, atol=0, msg=name)
+    assert not [path for path in tmp_path.iterdir() if path.suffix == f".{os.getpid()}"]
+
+
 def test_it_learns(tmp_path: Path) -> None:
     table = {**TINY, "loss": {"l2": 1.0}, "fit": {**TINY["fit"], "steps": 150, "learning_rate": 5e-3, "ema": 0.9}}
     weights = train(from_table(Recipe, table), tmp_path, device="cpu")
