@@ -6,16 +6,16 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
 
 from qsmflow.errors import InputError
-from qsmflow.nets.channels import compute, normalise
+from qsmflow.nets.channels import Channel, compute, normalise
 
 from . import cosmos
-from .anatomy import Anatomy, draw_anatomy, load_anatomy, save_anatomy, write_whole
+from .anatomy import Anatomy, draw_anatomy, is_kept, load_anatomy, save_anatomy, write_whole
 from .draws import Draws, seeded
 from .heads import draw_scene
 from .losses import Target
@@ -103,7 +103,7 @@ class Cutter:
 
     def __init__(self, recipe: Recipe):
         self.recipe, self.card = recipe, recipe.card()
-        self.dims = self.card.build().dims
+        self.dims = recipe.outline().dims
 
     def see(self, scene: Scene, draw: Draws) -> Sight:
         """The channels of a whole scene, with the noise that the recipe adds."""
@@ -129,10 +129,17 @@ class Cutter:
                 b0_dir[axis] = -b0_dir[axis]
         factor = draw.between(1.0, data.scale) * (draw.sign() if data.invert else 1.0)
         inputs, truth, mask, field = (patch[None] for patch in patches)
-        factors = inputs.new_tensor([factor if channel.unit == "ppm" else 1.0 for channel in self.card.inputs])
+        factors = inputs.new_tensor([_factor_of(channel, factor) for channel in self.card.inputs])
         inputs = inputs * factors.view(-1, *[1] * self.dims)
         x, y, z = b0_dir
         return Batch(inputs, factor * truth, mask, factor * field, (scene.voxel_size,), ((x, y, z),))
+
+
+def _factor_of(channel: Channel, factor: float) -> float:
+    """What a channel is multiplied by where the field is multiplied by `factor`; a standard deviation has no sign."""
+    if channel.unit != "ppm":
+        return 1.0
+    return abs(factor) if channel.name == "noise" else factor
 
 
 def _joined(parts: Sequence[Batch]) -> Batch:
@@ -218,7 +225,7 @@ class Heads(Stream):
         if not kept or self.part == "validation":
             return super().sight(number)
         path = self._path(f"volume-{number % kept:04d}")
-        if path.is_file():
+        if is_kept(path):
             return load_sight(path, self.device)
         sight = super().sight(number % kept)
         save_sight(sight, path)
@@ -234,7 +241,7 @@ class Heads(Stream):
 
     def _anatomy(self, number: int) -> Anatomy:
         straight, path = self.recipe.frame == "fixed", self._path(f"{number:04d}")
-        if path.is_file():
+        if is_kept(path):
             return load_anatomy(path, self.device)
         anatomy = draw_anatomy(self.draws("anatomy", number).generator, straight=straight, device=self.device)
         if self.recipe.data.anatomies:
@@ -265,17 +272,11 @@ class Cosmos(Stream):
         self._files = [files for files in found if (files.head in heads[::5]) == (part == "validation")]
         self._copies = 2 if recipe.data.rotation else 1
         self._kept = lru_cache(maxsize=self._copies * len(self._files))(self.sight)
-        self._corners: list[tuple[int, tuple[int, ...]]] = []
-        if recipe.data.overlap:
-            for volume in range(self._copies * len(self._files)):
-                shape = cosmos.shape(self._files[volume // self._copies])
-                corners = grid_corners(shape, recipe.data.patch, recipe.data.overlap)
-                self._corners += [(volume, corner) for corner in corners]
 
     def scene(self, number: int) -> Scene:
         """The volume of a number; with rotation every second one is a turned one."""
         index, turned = divmod(number, self._copies)
-        scene = cosmos.load(self._files[index % len(self._files)]).to(self.device)
+        scene = cosmos.load(self._files[index % len(self._files)], self.cutter.card).to(self.device)
         return cosmos.turned(scene, self.draws("turn", number), self.recipe.data.rotation) if turned else scene
 
     def batch(self, number: int) -> Batch:
@@ -283,7 +284,7 @@ class Cosmos(Stream):
         size, parts = self.recipe.fit.batch, []
         for index in range(number * size, (number + 1) * size):
             draw = self.draws("patch", index)
-            if self._corners:
+            if self.recipe.data.overlap:
                 epoch, at = divmod(index, len(self._corners))
                 volume, corner = self._corners[self._order(epoch)[at]]
                 parts.append(self.cutter.cut(self._kept(volume), corner, draw))
@@ -291,6 +292,15 @@ class Cosmos(Stream):
                 volume = draw.integer(self._copies * len(self._files))
                 parts.append(self.cutter.cut(self._kept(volume), None, draw))
         return _joined(parts)
+
+    @cached_property
+    def _corners(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Volume and place of every patch of the grid."""
+        data, corners = self.recipe.data, []
+        for volume in range(self._copies * len(self._files)):
+            shape = self._kept(volume).scene.mask.shape
+            corners += [(volume, corner) for corner in grid_corners(shape, data.patch, data.overlap)]
+        return corners
 
     def _order(self, epoch: int) -> list[int]:
         """A permutation of all patches of the grid."""

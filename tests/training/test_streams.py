@@ -60,8 +60,10 @@ def cosmos_output(folder: Path, heads: int = 2) -> Path:
 
 
 def stream_of(kind: str, tmp_path: Path, **data: Any) -> Stream:
-    more = {"folder": str(cosmos_output(tmp_path / "out"))} if kind == "cosmos" else {}
-    made = recipe(data={"kind": kind, "anatomies": 1, "window": 2, "renew": 2, **more, **data}, frame="native")
+    own: dict[str, dict[str, Any]] = {"heads": {"anatomies": 1, "window": 2, "renew": 2}}
+    if kind == "cosmos":
+        own[kind] = {"folder": str(cosmos_output(tmp_path / "out"))}
+    made = recipe(inputs=["field", "tkd"], data={"kind": kind, **own.get(kind, {}), **data}, frame="native")
     if kind == "heads":
         save_anatomy(small_anatomy(), tmp_path / "training-native-0-0000.pt")
     return open_stream(made, "training", tmp_path, CPU)
@@ -120,7 +122,8 @@ def test_turned_labels_have_the_field_of_the_turned_label(tmp_path: Path) -> Non
 
 def test_mirrored_patches_keep_their_field(tmp_path: Path) -> None:
     """A mirrored patch has a mirrored direction of B0: the dipole still leads from susceptibility to field."""
-    made = recipe(data={"patch": 32, "kind": "cosmos", "folder": str(cosmos_output(tmp_path))})
+    data = {"patch": 32, "kind": "cosmos", "folder": str(cosmos_output(tmp_path))}
+    made = recipe(data=data, inputs=["field", "tkd"], frame="native")
     stream, cutter = open_stream(made, "training", tmp_path, CPU), Cutter(made)
     mirrored = 0
     for number in range(8):
