@@ -20,7 +20,8 @@ from qsmflow.nets.predict import infer
 
 from .losses import weighted_sum
 from .recipe import Recipe
-from .streams import Batch, Sight, open_stream
+from .sights import Batch, Sight
+from .streams import open_stream
 
 _METRICS = (nrmse, nrmse_demeaned, hfen, xsim)
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}

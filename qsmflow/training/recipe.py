@@ -70,7 +70,9 @@ class Data(Settings):
                 if self.kind != kind and value != getattr(Data, name):
                     raise ConfigError(f"{name}: {value!r} is for kind {kind} alone, not for {self.kind}; leave it out")
         if round(self.patch * (1.0 - self.overlap)) < 1:
-            raise ConfigError(f"overlap: {self.overlap:g} leaves no step of a voxel in a patch of {self.patch}; lower it")
+            raise ConfigError(
+                f"overlap: {self.overlap:g} leaves no step of a voxel in a patch of {self.patch}; lower it"
+            )
         for sd in self.noise:
             if not _is_weight(sd):
                 raise ConfigError(f"noise: {sd!r} is no standard deviation; give numbers that are not negative")
@@ -145,7 +147,9 @@ class Recipe(Settings):
         self._check_inputs()
         network = self.outline()
         if self.data.patch % network.multiple:
-            raise ConfigError(f"data.patch: {self.data.patch} is no multiple of {network.multiple}, as the network needs")
+            raise ConfigError(
+                f"data.patch: {self.data.patch} is no multiple of {network.multiple}, as the network needs"
+            )
 
     def _check_inputs(self) -> None:
         """Refuse channels from which the output cannot be learned."""
