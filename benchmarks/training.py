@@ -85,8 +85,9 @@ def _material(recipe: Recipe, device: str) -> str:
     batches = recipe.data.renew if recipe.data.kind == "heads" else 1
     with tempfile.TemporaryDirectory() as folder:
         # one anatomy: it is made before the clock starts, and kept in a real run
-        data = replace(recipe.data, anatomies=1, window=1)
-        stream = open_stream(replace(recipe, data=data), "training", Path(folder), torch.device(device))
+        if recipe.data.kind == "heads":
+            recipe = replace(recipe, data=replace(recipe.data, anatomies=1, window=1))
+        stream = open_stream(recipe, "training", Path(folder), torch.device(device))
         stream.batch(0)
         first = batches
 

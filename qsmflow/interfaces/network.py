@@ -13,12 +13,12 @@ from qsmflow import config
 from qsmflow.engines.resources import BASE_GB, Resources, available_memory_gb
 from qsmflow.errors import InputError
 from qsmflow.nets import Prediction, predict
+from qsmflow.nets.upright import Upright
 from qsmflow.nets.weights import absolute, check, digest, find, several
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
 from .inversion import Inversion, InversionInputSpec, InversionOutputSpec
-from .upright import Upright
 from .volume import Volume, load, load_magnitude, load_mask, save
 
 #: Volumes of the image's grid that are held beside what the network needs.

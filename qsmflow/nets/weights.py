@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from pathlib import Path
 
 import torch
@@ -122,9 +123,14 @@ def save(network: Ladder, card: Card, path: Path, *, half: bool = True) -> Card:
             raise CardError(f"{path}: {name} holds numbers that are not finite{' as float16' if half else ''}")
     _fill(card.build(), tensors, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path)
-    written = dataclasses.replace(card, sha256=digest(path))
-    written.write(card_path(path))
+    # under other names first: whoever is stopped here leaves whole files
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished_card = card_path(path).with_name(f"{card_path(path).name}.{os.getpid()}")
+    save_file(tensors, unfinished)
+    written = dataclasses.replace(card, sha256=digest(unfinished))
+    written.write(unfinished_card)
+    unfinished.replace(path)
+    unfinished_card.replace(card_path(path))
     return written
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +152,18 @@ def write_whole(content: dict[str, Any], path: Path) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}")
     torch.save(content, unfinished)
     unfinished.replace(path)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file that `torch.save` wrote is there to its end; one that is cut short has no table of contents."""
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+def is_kept(path: Path) -> bool:
+    """Whether there is material to be read; warns of what is cut short and made again."""
+    if path.is_file() and not is_whole(path):
+        warnings.warn(f"{path}: cut short; it is made again", RuntimeWarning, stacklevel=2)
+    return is_whole(path)
 
 
 def load_anatomy(path: Path, device: torch.device | str = "cpu") -> Anatomy:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import torch
+from nibabel.filebasedimages import ImageFileError
 
 from qsmflow.bids.naming import OUTPUTS, sidecar_path
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.registration.resample import resample
 from qsmflow.errors import InputError
+from qsmflow.nets.card import Card
+from qsmflow.nets.frame import Frame
+from qsmflow.nets.upright import Upright
 from qsmflow.phantom.pose import rotation
 
 from .draws import Draws
 from .scene import Scene, Vector
+
+#: ppm: no local field of a head has half of its voxels beyond it.
+_MEDIAN = 0.25
+#: Share of the mask that may be beyond the largest field of the card.
+_BEYOND = 1e-3
 
 
 @dataclass(frozen=True)
@@ -41,11 +51,6 @@ class Labelled:
     def head(self) -> str:
         """Which head it is: subject and session."""
         return str(self.chi.parents[1])
-
-
-def shape(files: Labelled) -> tuple[int, ...]:
-    """Voxels of the volume along each axis."""
-    return tuple(nib.load(files.field).shape)
 
 
 def labelled(folder: Path) -> list[Labelled]:
@@ -76,20 +81,30 @@ def labelled(folder: Path) -> list[Labelled]:
     return found
 
 
-def load(files: Labelled) -> Scene:
-    """One orientation: its local field and COSMOS, where both are known.
+def load(files: Labelled, card: Card) -> Scene:
+    """One orientation as inference would show it: its local field and COSMOS, where both are known.
+
+    Its axes are laid upright, and with a fixed frame B0 along the third of them, in voxels of the card.
 
     Raises
     ------
     InputError
-        The three files are not on one grid.
+        A file cannot be read, the three are not on one grid, nothing is known of any voxel, or the field has numbers
+        that are not finite or hardly in ppm.
     """
-    image = nib.load(files.field)
-    voxel_size = image.header.get_zooms()[:3]
-    field, mask, chi = (_volume(path, image) for path in (files.field, files.mask, files.chi))
+    image = _image(files.field)
+    upright = Upright.of(image.affine)
+    field, mask, chi = (upright.turn(_volume(path, image)) for path in (files.field, files.mask, files.chi))
     known = (mask > 0.5) & (chi != 0)
-    x, y, z = (float(d) for d in voxel_size)
-    return _scene(torch.where(known, field, 0.0), known, torch.where(known, chi, 0.0), (x, y, z), files.b0_dir)
+    for path, volume in ((files.field, field), (files.chi, chi)):
+        _refuse(path, volume[known], card.largest)
+    dx, dy, dz = (float(d) for d in image.header.get_zooms()[:3])
+    voxel_size, b0_dir = upright.sizes((dx, dy, dz)), upright.direction(files.b0_dir)
+    if card.frame == "fixed":
+        frame = Frame.about(known, voxel_size, b0_dir, card.voxel_size)
+        known, field, chi = frame.mask, frame.enter(field), frame.enter(chi)
+        voxel_size, b0_dir = frame.size, (0.0, 0.0, 1.0)
+    return _scene(torch.where(known, field, 0.0), known, torch.where(known, chi, 0.0), voxel_size, b0_dir)
 
 
 def turned(scene: Scene, draw: Draws, largest: float = 30.0) -> Scene:
@@ -114,12 +129,35 @@ def _scene(field: torch.Tensor, mask: torch.Tensor, chi: torch.Tensor, voxel_siz
     return Scene(field, mask, torch.zeros_like(field), mask.float(), field, chi, voxel_size, b0_dir)
 
 
+def _image(path: Path) -> nib.Nifti1Image:
+    try:
+        image = nib.load(path)
+        image.get_fdata(dtype=np.float32)  # which the image keeps
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); run `qsmflow run` again") from error
+    return image
+
+
+def _refuse(path: Path, values: torch.Tensor, largest: float) -> None:
+    """Refuse a map, `values` in the mask, that no network can learn from."""
+    if not len(values):
+        raise InputError(f"{path}: no voxel has both mask and label; run `qsmflow run` again, or take this head out")
+    if not bool(torch.isfinite(values).all()):
+        raise InputError(f"{path}: numbers in the mask are not finite; run `qsmflow run` again, or take this head out")
+    beyond, median = float((values.abs() > largest).float().mean()), float(values.abs().median())
+    if beyond > _BEYOND or median > _MEDIAN:
+        raise InputError(
+            f"{path}: hardly in ppm (half of the mask is beyond {median:.3g}, and {100 * beyond:.2g} % beyond "
+            f"data.largest x data.scale = {largest:g}); give ppm, or raise data.largest"
+        )
+
+
 def _volume(path: Path, like: nib.Nifti1Image) -> torch.Tensor:
-    image = nib.load(path)
+    image = _image(path)
     same = image.shape == like.shape and np.allclose(image.affine, like.affine, atol=1e-3)
     if not same:
         raise InputError(f"{path}: its grid is not that of the local field; run `qsmflow run` again")
-    return torch.from_numpy(np.asarray(image.dataobj, dtype=np.float32))
+    return torch.from_numpy(image.get_fdata(dtype=np.float32))
 
 
 def _direction(sidecars: list[Path]) -> Vector:

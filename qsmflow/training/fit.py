@@ -21,11 +21,14 @@ from lightning.pytorch.utilities import rank_zero_only
 
 import qsmflow
 from qsmflow.errors import InputError
+from qsmflow.nets.card import CardError
 from qsmflow.nets.weights import SUFFIX, save, verify
-from qsmflow.settings import from_table, read_table, to_toml
+from qsmflow.settings import ConfigError, from_table, read_table, to_toml
 
+from .anatomy import is_whole
 from .module import Training
 from .recipe import Recipe
+from .streams import open_stream
 
 _PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
@@ -120,14 +123,20 @@ def train(
     Raises
     ------
     InputError
-        The folder is that of another recipe, or `device` is ``cuda`` and there is none.
+        The folder is that of another recipe or cannot be written, its checkpoint is cut short, there are no labels, or
+        `device` is ``cuda`` and there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch sees no CUDA device; take --device cpu or mend the driver")
-    _keep(recipe, folder)
-    weights = folder / f"{recipe.name}{SUFFIX}"
+    _refuse_other(recipe, folder)
+    weights, last = folder / f"{recipe.name}{SUFFIX}", folder / "checkpoints" / "last.ckpt"
     if _finished(weights, recipe):
         return weights
+    if last.is_file() and not is_whole(last):
+        raise InputError(f"{last}: cut short; delete it, and the run begins again")
+    # labels that are not there are told before anything is written
+    open_stream(recipe, "training", folder / "material", torch.device("cpu"))
+    _keep(recipe, folder)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", ".*sync_dist=True", UserWarning)  # all processes look at the same volumes
@@ -162,7 +171,6 @@ def train(
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
     )
-    last = folder / "checkpoints" / "last.ckpt"
     module = Training(recipe, folder / "material", workers)
     trainer.fit(module, ckpt_path=last if last.is_file() else None)
     if module.looked_at != fit.steps:  # known to every process alike, where the file of the first may not be there yet
@@ -176,20 +184,39 @@ def is_first() -> bool:
 
 
 def _finished(weights: Path, recipe: Recipe) -> bool:
-    return weights.is_file() and verify(weights).training["steps"] == recipe.fit.steps
+    """Whether weights and card of the last step are there; what was stopped while it wrote them is not finished."""
+    try:
+        return weights.is_file() and verify(weights).training.get("steps") == recipe.fit.steps
+    except CardError:
+        return False
+
+
+def _refuse_other(recipe: Recipe, folder: Path) -> None:
+    """Refuse a folder that holds the run of another recipe."""
+    path = folder / "recipe.toml"
+    if not path.is_file():
+        return
+    try:
+        kept = from_table(Recipe, read_table(path))
+    except ConfigError as error:
+        raise InputError(f"{path}: not the recipe of this run ({error}); take another --out") from error
+    if kept != recipe:
+        raise InputError(f"{folder}: holds a run of another recipe (its recipe.toml differs); take another --out")
 
 
 def _keep(recipe: Recipe, folder: Path) -> None:
-    """Write the recipe into a new folder; refuse a folder of another."""
-    path, text = folder / "recipe.toml", to_toml(recipe)
-    if not path.is_file():
+    """Write the recipe into a new folder."""
+    path = folder / "recipe.toml"
+    if path.is_file():
+        return
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         # processes that train together may all come here
         unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(text)
+        unfinished.write_text(to_toml(recipe))
         unfinished.replace(path)
-    elif from_table(Recipe, read_table(path)) != recipe:
-        raise InputError(f"{folder}: holds a run of another recipe (its recipe.toml differs); take another --out")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made or written ({error.strerror}); take another --out") from error
 
 
 def _hardware(device: torch.device, count: int) -> str:

@@ -14,12 +14,14 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from qsmflow.core.metrics import hfen, nrmse, nrmse_demeaned, xsim
+from qsmflow.errors import QsmflowError
 from qsmflow.nets.levels import Ladder
 from qsmflow.nets.predict import infer
 
 from .losses import weighted_sum
 from .recipe import Recipe
-from .streams import Batch, Sight, open_stream
+from .sights import Batch, Sight
+from .streams import open_stream
 
 _METRICS = (nrmse, nrmse_demeaned, hfen, xsim)
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
@@ -91,7 +93,13 @@ class Training(lightning.LightningModule):
         return predicted.float() * self.card.output.sd + self.card.output.mean
 
     def training_step(self, batch: Batch, number: int) -> torch.Tensor:
-        """The weighted sum of the losses, averaged over the patches."""
+        """The weighted sum of the losses, averaged over the patches.
+
+        Raises
+        ------
+        QsmflowError
+            It is not finite.
+        """
         self.largest = max(self.largest, float(batch.field.abs().max()))
         predicted = self(batch.inputs)
         totals, parts = [], []
@@ -100,6 +108,11 @@ class Training(lightning.LightningModule):
             totals.append(total)
             parts.append(named)
         loss = torch.stack(totals).mean()
+        if not bool(torch.isfinite(loss)):
+            raise QsmflowError(
+                f"step {self.global_step}: the loss is not finite; lower fit.learning_rate or set fit.clip, "
+                "and take another --out"
+            )
         told = {f"train/{name}": torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
         self.log_dict({**told, "train/loss": loss.detach()}, batch_size=len(totals))
         self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(totals))

@@ -8,12 +8,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from qsmflow.nets.card import Card, CardError
 from qsmflow.nets.channels import Channel
+from qsmflow.nets.levels import Ladder
 from qsmflow.settings import ConfigError, Settings, from_table, read_table, setting
 
 from .losses import LOSSES
 
+#: Settings of the data that count for one kind of it alone.
+_OF_KIND = {
+    "heads": ("anatomies", "kept", "window", "renew"),
+    "cosmos": ("folder", "overlap", "rotation"),
+}
+#: Channels that tell nothing of the direction of B0 and of the size of voxels.
+_LOCAL = {"field", "mask", "noise", "certainty"}
 #: The recipes of the package, by the name under which ``qsmflow train`` takes them.
 FOLDER = Path(__file__).parents[1] / "data" / "recipes"
 
@@ -52,6 +62,21 @@ class Data(Settings):
     flips: bool = setting(True, "patches are mirrored along random axes")
     noise: tuple[float, ...] = setting((), "ppm: Gaussian noise that is added, one of these for each patch")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for kind, names in _OF_KIND.items():
+            for name in names:
+                value = getattr(self, name)
+                if self.kind != kind and value != getattr(Data, name):
+                    raise ConfigError(f"{name}: {value!r} is for kind {kind} alone, not for {self.kind}; leave it out")
+        if round(self.patch * (1.0 - self.overlap)) < 1:
+            raise ConfigError(
+                f"overlap: {self.overlap:g} leaves no step of a voxel in a patch of {self.patch}; lower it"
+            )
+        for sd in self.noise:
+            if not _is_weight(sd):
+                raise ConfigError(f"noise: {sd!r} is no standard deviation; give numbers that are not negative")
+
 
 @dataclass(frozen=True)
 class Fit(Settings):
@@ -60,7 +85,7 @@ class Fit(Settings):
     steps: int = setting(10_000, "batches", low=1)
     batch: int = setting(12, "patches of a batch", low=1)
     optimizer: str = setting("adam", "how weights follow the gradient", choices=("adam", "adamw", "rmsprop"))
-    learning_rate: float = setting(1e-3, "at its largest", low=0)
+    learning_rate: float = setting(1e-3, "at its largest", above=0)
     schedule: str = setting(
         "cosine",
         "cosine: to zero at the last step; step: times `decay` every `decay_steps`; constant",
@@ -79,6 +104,11 @@ class Fit(Settings):
     checkpoint_minutes: float = setting(5.0, "between two checkpoints", low=0)
     validate_steps: int = setting(1000, "steps between two looks at held-out volumes", low=1)
     validation_volumes: int = setting(2, "how many of them", low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warmup > self.steps:
+            raise ConfigError(f"warmup: {self.warmup} steps of {self.steps}; give fewer than there are")
 
 
 @dataclass(frozen=True)
@@ -108,12 +138,47 @@ class Recipe(Settings):
         if unknown or not self.loss:
             raise ConfigError(f"loss: {', '.join(unknown) or 'none given'}; there are {', '.join(LOSSES)}")
         for name, weight in self.loss.items():
-            if not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            if not _is_weight(weight):
                 raise ConfigError(f"loss.{name}: {weight!r} is no weight; give a number that is not negative")
+        if not any(self.loss.values()):
+            raise ConfigError("loss: every weight is 0; give one that is not")
+        if not self.name or self.name.startswith(".") or any(mark in self.name for mark in "/\\\n"):
+            raise ConfigError(f"name: {self.name!r} is no name of a file; give one without separators of folders")
+        self._check_inputs()
+        network = self.outline()
+        if self.data.patch % network.multiple:
+            raise ConfigError(
+                f"data.patch: {self.data.patch} is no multiple of {network.multiple}, as the network needs"
+            )
+
+    def _check_inputs(self) -> None:
+        """Refuse channels from which the output cannot be learned."""
+        twice = sorted({name for name in self.inputs if self.inputs.count(name) > 1})
+        if twice:
+            raise ConfigError(f"inputs: {', '.join(twice)} more than once; give each channel once")
+        if self.output == "field" and "field" not in self.inputs:
+            raise ConfigError("inputs: output field is the channel field without its noise; put field among them")
+        if self.output == "chi" and self.frame == "native" and _LOCAL.issuperset(self.inputs):
+            raise ConfigError(
+                f"inputs: {', '.join(self.inputs)} do not tell the network of B0 and voxels, which are any in "
+                "frame native; add a map such as tkd or take frame fixed"
+            )
+
+    def outline(self) -> Ladder:
+        """The network without memory for its weights.
+
+        Raises
+        ------
+        ConfigError
+            There is none with these parameters and inputs.
+        """
         try:
-            self.card().build()
+            with torch.device("meta"):
+                return self.card().build()
         except CardError as error:
             raise ConfigError(str(error)) from error
+        except (RuntimeError, OverflowError) as error:
+            raise ConfigError(f"parameters: a network too large ({error}); lower its width or levels") from error
 
     def card(self, largest: float | None = None, scores: Mapping[str, float] | None = None, **training: Any) -> Card:
         """The card of the weights: the strongest field they saw, what they reached and how they came about."""
@@ -132,6 +197,11 @@ class Recipe(Settings):
             scores=scores or {},
             limits=self.limits,
         )
+
+
+def _is_weight(value: Any) -> bool:
+    """Whether it is a number that is finite and not negative."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _unit(channel: str) -> str:

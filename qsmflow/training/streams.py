@@ -2,145 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
 
 from qsmflow.errors import InputError
-from qsmflow.nets.channels import compute, normalise
 
 from . import cosmos
-from .anatomy import Anatomy, draw_anatomy, load_anatomy, save_anatomy, write_whole
+from .anatomy import Anatomy, draw_anatomy, is_kept, load_anatomy, save_anatomy
 from .draws import Draws, seeded
 from .heads import draw_scene
-from .losses import Target
-from .patches import cut, grid_corners, random_corner
+from .patches import grid_corners
 from .recipe import Recipe
-from .scene import Scene, Vector
+from .scene import Scene
 from .shapes import cubes_and_spheres, spheres_and_cylinders
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Patches side by side, (N, C, X, Y, Z), or (N, C, X, Y) for a network of slices.
-
-    Attributes
-    ----------
-    inputs
-        What the network is given, normalised.
-    truth, mask, field
-        What it should give, where that counts, and the local field; ppm, one channel.
-    voxel_sizes, b0_dirs
-        Of each patch.
-    """
-
-    inputs: torch.Tensor
-    truth: torch.Tensor
-    mask: torch.Tensor
-    field: torch.Tensor
-    voxel_sizes: tuple[Vector, ...]
-    b0_dirs: tuple[Vector, ...]
-
-    def targets(self) -> Iterator[Target]:
-        """One for each patch, (1, 1, X, Y, Z)."""
-        for number, (voxel_size, b0_dir) in enumerate(zip(self.voxel_sizes, self.b0_dirs, strict=True)):
-            one = slice(number, number + 1)
-            yield Target(self.truth[one], self.mask[one], self.field[one], voxel_size, b0_dir)
-
-    def to(self, device: torch.device) -> Batch:
-        """The same on a device."""
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in _VOLUMES}
-        return dataclasses.replace(self, **moved)
-
-
-_VOLUMES = ("inputs", "truth", "mask", "field")
-
-
-@dataclass(frozen=True)
-class Sight:
-    """A scene as the network sees it.
-
-    Attributes
-    ----------
-    scene
-        What it is made of.
-    inputs
-        Normalised channels, (C, X, Y, Z).
-    truth
-        ppm, (X, Y, Z).
-    """
-
-    scene: Scene
-    inputs: torch.Tensor
-    truth: torch.Tensor
-
-
-def save_sight(sight: Sight, path: Path) -> None:
-    """Keep a sight in a file, as float16 but for its mask."""
-    scene = sight.scene.to(torch.float16)
-    write_whole({"scene": vars(scene), "inputs": sight.inputs.half(), "truth": sight.truth.half()}, path)
-
-
-def load_sight(path: Path, device: torch.device) -> Sight:
-    """A sight that `save_sight` kept."""
-    kept = torch.load(path, map_location=device)
-    return Sight(Scene(**kept["scene"]).to(torch.float32), kept["inputs"].float(), kept["truth"].float())
-
-
-class Cutter:
-    """Turns scenes into patches: channels, normalisation, place, mirroring, scaling.
-
-    Parameters
-    ----------
-    recipe
-        Says which of these.
-    """
-
-    def __init__(self, recipe: Recipe):
-        self.recipe, self.card = recipe, recipe.card()
-        self.dims = self.card.build().dims
-
-    def see(self, scene: Scene, draw: Draws) -> Sight:
-        """The channels of a whole scene, with the noise that the recipe adds."""
-        levels = self.recipe.data.noise
-        if levels:
-            scene = scene.with_noise(levels[draw.integer(len(levels))], draw)
-        inputs = normalise(compute(self.card.inputs, scene.scan), self.card.inputs, scene.mask)
-        return Sight(scene, inputs, scene.chi if self.recipe.output == "chi" else scene.clean)
-
-    def cut(self, sight: Sight, corner: Sequence[int] | None, draw: Draws) -> Batch:
-        """A batch of one patch, at a corner or, without one, at a random place."""
-        data, scene = self.recipe.data, sight.scene
-        at = random_corner(scene.mask, data.patch, draw) if corner is None else corner
-        volumes = [sight.inputs, sight.truth[None], scene.mask[None].float(), scene.field[None]]
-        if self.dims == 2:
-            slab = min(at[2] + draw.integer(data.patch), scene.mask.shape[2] - 1)
-            volumes, at = [volume[..., slab] for volume in volumes], at[:2]
-        patches = [cut(volume, at, data.patch) for volume in volumes]
-        b0_dir = list(scene.b0_dir)
-        for axis in range(self.dims):
-            if data.flips and draw.chance(0.5):
-                patches = [patch.flip(axis + 1) for patch in patches]
-                b0_dir[axis] = -b0_dir[axis]
-        factor = draw.between(1.0, data.scale) * (draw.sign() if data.invert else 1.0)
-        inputs, truth, mask, field = (patch[None] for patch in patches)
-        factors = inputs.new_tensor([factor if channel.unit == "ppm" else 1.0 for channel in self.card.inputs])
-        inputs = inputs * factors.view(-1, *[1] * self.dims)
-        x, y, z = b0_dir
-        return Batch(inputs, factor * truth, mask, factor * field, (scene.voxel_size,), ((x, y, z),))
-
-
-def _joined(parts: Sequence[Batch]) -> Batch:
-    return Batch(
-        **{name: torch.cat([getattr(part, name) for part in parts]) for name in _VOLUMES},
-        voxel_sizes=tuple(part.voxel_sizes[0] for part in parts),
-        b0_dirs=tuple(part.b0_dirs[0] for part in parts),
-    )
+from .sights import Batch, Cutter, Sight, joined, load_sight, save_sight
 
 
 class Stream(ABC):
@@ -189,7 +67,7 @@ class Shapes(Stream):
         """Of fresh scenes."""
         size = self.recipe.fit.batch
         numbers = range(number * size, (number + 1) * size)
-        return _joined([self.cutter.cut(self.sight(n), (0, 0, 0), self.draws("patch", n)) for n in numbers])
+        return joined([self.cutter.cut(self.sight(n), (0, 0, 0), self.draws("patch", n)) for n in numbers])
 
 
 class Heads(Stream):
@@ -218,7 +96,7 @@ class Heads(Stream):
         if not kept or self.part == "validation":
             return super().sight(number)
         path = self._path(f"volume-{number % kept:04d}")
-        if path.is_file():
+        if is_kept(path):
             return load_sight(path, self.device)
         sight = super().sight(number % kept)
         save_sight(sight, path)
@@ -230,11 +108,11 @@ class Heads(Stream):
         for place in range(self.recipe.fit.batch):
             draw = self.draws("patch", number, place)
             parts.append(self.cutter.cut(self._window(oldest + draw.integer(self.recipe.data.window)), None, draw))
-        return _joined(parts)
+        return joined(parts)
 
     def _anatomy(self, number: int) -> Anatomy:
         straight, path = self.recipe.frame == "fixed", self._path(f"{number:04d}")
-        if path.is_file():
+        if is_kept(path):
             return load_anatomy(path, self.device)
         anatomy = draw_anatomy(self.draws("anatomy", number).generator, straight=straight, device=self.device)
         if self.recipe.data.anatomies:
@@ -265,17 +143,11 @@ class Cosmos(Stream):
         self._files = [files for files in found if (files.head in heads[::5]) == (part == "validation")]
         self._copies = 2 if recipe.data.rotation else 1
         self._kept = lru_cache(maxsize=self._copies * len(self._files))(self.sight)
-        self._corners: list[tuple[int, tuple[int, ...]]] = []
-        if recipe.data.overlap:
-            for volume in range(self._copies * len(self._files)):
-                shape = cosmos.shape(self._files[volume // self._copies])
-                corners = grid_corners(shape, recipe.data.patch, recipe.data.overlap)
-                self._corners += [(volume, corner) for corner in corners]
 
     def scene(self, number: int) -> Scene:
         """The volume of a number; with rotation every second one is a turned one."""
         index, turned = divmod(number, self._copies)
-        scene = cosmos.load(self._files[index % len(self._files)]).to(self.device)
+        scene = cosmos.load(self._files[index % len(self._files)], self.cutter.card).to(self.device)
         return cosmos.turned(scene, self.draws("turn", number), self.recipe.data.rotation) if turned else scene
 
     def batch(self, number: int) -> Batch:
@@ -283,14 +155,23 @@ class Cosmos(Stream):
         size, parts = self.recipe.fit.batch, []
         for index in range(number * size, (number + 1) * size):
             draw = self.draws("patch", index)
-            if self._corners:
+            if self.recipe.data.overlap:
                 epoch, at = divmod(index, len(self._corners))
                 volume, corner = self._corners[self._order(epoch)[at]]
                 parts.append(self.cutter.cut(self._kept(volume), corner, draw))
             else:
                 volume = draw.integer(self._copies * len(self._files))
                 parts.append(self.cutter.cut(self._kept(volume), None, draw))
-        return _joined(parts)
+        return joined(parts)
+
+    @cached_property
+    def _corners(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Volume and place of every patch of the grid."""
+        data, corners = self.recipe.data, []
+        for volume in range(self._copies * len(self._files)):
+            shape = self._kept(volume).scene.mask.shape
+            corners += [(volume, corner) for corner in grid_corners(shape, data.patch, data.overlap)]
+        return corners
 
     def _order(self, epoch: int) -> list[int]:
         """A permutation of all patches of the grid."""

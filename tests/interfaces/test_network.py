@@ -13,11 +13,11 @@ import torch
 
 from qsmflow.errors import InputError
 from qsmflow.interfaces.network import Denoiser, QSMnet
-from qsmflow.interfaces.upright import Upright
 from qsmflow.interfaces.volume import Volume, load, save
 from qsmflow.nets import Channel, weights
 from qsmflow.nets import Denoiser as DenoiserNetwork
 from qsmflow.nets import QSMnet as QSMnetNetwork
+from qsmflow.nets.upright import Upright
 from tests.cards import TINY as CARD
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from qsmflow.errors import InputError, QsmflowError
 from qsmflow.nets.weights import load
 from qsmflow.settings import ConfigError, from_table, to_toml
 from qsmflow.training.fit import train
@@ -72,6 +73,27 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(devices: int, tmp
     assert (broken / "tiny.safetensors").stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize("checkpoint", [True, False])
+@pytest.mark.parametrize("card", ["none", "of others", "torn"])
+def test_a_run_stopped_while_it_wrote_its_weights_goes_on(checkpoint: bool, card: str, tmp_path: Path) -> None:
+    short = from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 3, "validate_steps": 3}})
+    weights = train(short, tmp_path, device="cpu")
+    expected, _ = load(weights)
+    if not checkpoint:
+        (tmp_path / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
+    if card == "none":
+        weights.with_suffix(".json").unlink()
+    elif card == "torn":
+        weights.with_suffix(".json").write_text('{"name": "ti')
+    else:
+        weights.write_bytes(b"weights of a later step")
+    train(short, tmp_path, device="cpu")
+    found, _ = load(weights)
+    for (name, one), other in zip(expected.state_dict().items(), found.state_dict().values(), strict=True):
+        torch.testing.assert_close(other, one, rtol=0, atol=0, msg=name)
+    assert not [path for path in tmp_path.iterdir() if path.suffix == f".{os.getpid()}"]
+
+
 def test_it_learns(tmp_path: Path) -> None:
     table = {**TINY, "loss": {"l2": 1.0}, "fit": {**TINY["fit"], "steps": 150, "learning_rate": 5e-3, "ema": 0.9}}
     weights = train(from_table(Recipe, table), tmp_path, device="cpu")
@@ -82,8 +104,6 @@ def test_it_learns(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
-    from qsmflow.errors import InputError
-
     short = from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 2}})
     train(short, tmp_path, device="cpu")
     with pytest.raises(InputError, match="another recipe"):
@@ -99,7 +119,26 @@ def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
         ({"inputs": ["field", "colour"]}, "colour"),
         ({"data": {"kind": "cosmos"}}, "data.folder"),
         ({"loss": {"l1": -1.0}}, "loss.l1"),
+        ({"loss": {"l1": True}}, "loss.l1"),
+        ({"loss": {"l1": 0.0, "l2": 0}}, "loss: every weight is 0"),
         ({"fit": {"optimizer": "sgd"}}, "sgd"),
+        ({"fit": {"learning_rate": 0.0}}, "fit.learning_rate"),
+        ({"fit": {"steps": 10, "warmup": 11}}, "fit.warmup"),
+        ({"data": {"kind": "cubes", "patch": 18}}, "data.patch: 18 is no multiple of 4"),
+        ({"parameters": {"inputs": 2, "levels": 40}}, "parameters"),
+        ({"data": {"kind": "cubes", "patch": 16, "noise": [0.0, -0.1]}}, "data.noise"),
+        ({"data": {"kind": "cubes", "patch": 16, "noise": ["much"]}}, "data.noise"),
+        ({"data": {"kind": "cubes", "patch": 16, "noise": [True]}}, "data.noise"),
+        ({"data": {"kind": "cubes", "patch": 16, "overlap": 0.5}}, "data.overlap"),
+        ({"data": {"kind": "cubes", "patch": 16, "rotation": 20.0}}, "data.rotation"),
+        ({"data": {"kind": "cubes", "patch": 16, "folder": "here"}}, "data.folder"),
+        ({"data": {"kind": "cubes", "patch": 16, "window": 2}}, "data.window"),
+        ({"data": {"kind": "cosmos", "patch": 8, "overlap": 0.95, "folder": "here"}}, "data.overlap"),
+        ({"inputs": ["field", "field"]}, "inputs: field more than once"),
+        ({"inputs": ["mask", "noise"], "output": "field"}, "inputs: output field"),
+        ({"frame": "native"}, "inputs: field, mask do not tell"),
+        ({"name": ""}, "name"),
+        ({"name": "a/b"}, "name"),
     ],
 )
 def test_bad_recipes_are_one_line(tmp_path: Path, change: dict[str, object], told: str) -> None:
@@ -121,6 +160,32 @@ def test_recipes_of_the_package_can_be_read(path: Path, tmp_path: Path) -> None:
     recipe = read_recipe(path.stem, tmp_path if 'kind = "cosmos"' in text else None)
     assert recipe.name == path.stem.removesuffix("_light")
     assert recipe.card().build().inputs == len(recipe.inputs)
+
+
+def test_faults_of_the_folder_are_told(tmp_path: Path) -> None:
+    recipe = from_table(Recipe, TINY)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: cannot be made"):
+        train(recipe, tmp_path / "file", device="cpu")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.write_bytes(b"PK, and no more")
+    with pytest.raises(InputError, match=r"last.ckpt: cut short; delete it"):
+        train(recipe, tmp_path / "run", device="cpu")
+
+
+def test_a_folder_without_labels_leaves_no_run(tmp_path: Path) -> None:
+    data = {"kind": "cosmos", "patch": 16, "folder": str(tmp_path)}
+    with pytest.raises(InputError, match="no COSMOS label"):
+        train(from_table(Recipe, {**TINY, "data": data}), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    fit = {**TINY["fit"], "steps": 40, "learning_rate": 1e30, "clip": 0.0}
+    with pytest.raises(QsmflowError, match=r"step \d+: the loss is not finite; lower fit.learning_rate"):
+        train(from_table(Recipe, {**TINY, "fit": fit}), tmp_path, device="cpu")
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_only_cosmos_takes_data(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 import torch
 
 from qsmflow.core.dipole import forward_field
+from qsmflow.core.smooth import gaussian
 from qsmflow.errors import InputError
 from qsmflow.settings import from_table
 from qsmflow.training.anatomy import save_anatomy
 from qsmflow.training.recipe import Recipe
-from qsmflow.training.streams import Cutter, Stream, open_stream
+from qsmflow.training.sights import Cutter
+from qsmflow.training.streams import Stream, open_stream
 from tests.training.test_heads import small_anatomy
 
 CPU = torch.device("cpu")
@@ -60,8 +63,10 @@ def cosmos_output(folder: Path, heads: int = 2) -> Path:
 
 
 def stream_of(kind: str, tmp_path: Path, **data: Any) -> Stream:
-    more = {"folder": str(cosmos_output(tmp_path / "out"))} if kind == "cosmos" else {}
-    made = recipe(data={"kind": kind, "anatomies": 1, "window": 2, "renew": 2, **more, **data}, frame="native")
+    own: dict[str, dict[str, Any]] = {"heads": {"anatomies": 1, "window": 2, "renew": 2}}
+    if kind == "cosmos":
+        own[kind] = {"folder": str(cosmos_output(tmp_path / "out"))}
+    made = recipe(inputs=["field", "tkd"], data={"kind": kind, **own.get(kind, {}), **data}, frame="native")
     if kind == "heads":
         save_anatomy(small_anatomy(), tmp_path / "training-native-0-0000.pt")
     return open_stream(made, "training", tmp_path, CPU)
@@ -120,7 +125,8 @@ def test_turned_labels_have_the_field_of_the_turned_label(tmp_path: Path) -> Non
 
 def test_mirrored_patches_keep_their_field(tmp_path: Path) -> None:
     """A mirrored patch has a mirrored direction of B0: the dipole still leads from susceptibility to field."""
-    made = recipe(data={"patch": 32, "kind": "cosmos", "folder": str(cosmos_output(tmp_path))})
+    data = {"patch": 32, "kind": "cosmos", "folder": str(cosmos_output(tmp_path))}
+    made = recipe(data=data, inputs=["field", "tkd"], frame="native")
     stream, cutter = open_stream(made, "training", tmp_path, CPU), Cutter(made)
     mirrored = 0
     for number in range(8):
@@ -163,6 +169,91 @@ def test_denoisers_see_noise_and_learn_the_field_without(tmp_path: Path) -> None
 def test_slices_for_networks_of_slices(tmp_path: Path) -> None:
     made = recipe(parameters={"dims": 2}, data={"kind": "spheres"})
     assert open_stream(made, "training", tmp_path, CPU).batch(0).inputs.shape == (3, 2, 16, 16)
+
+
+def rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray], affine: np.ndarray | None = None) -> None:
+    """Change the numbers of a file, and its grid."""
+    image = nib.load(path)
+    changed = change(np.asarray(image.dataobj, dtype=np.float32))
+    nib.save(nib.Nifti1Image(changed, image.affine if affine is None else affine), path)
+
+
+def test_labels_come_into_the_frame_of_inference(tmp_path: Path) -> None:
+    """In thick slices and B0 oblique to them: afterwards voxels of 1 mm, B0 along z, and still the dipole's field."""
+    folder, voxel_size = cosmos_output(tmp_path), (0.7, 0.7, 3.0)
+    smooth = gaussian(torch.randn(SHAPE, generator=torch.Generator().manual_seed(1)), voxel_size, 4.0)
+    axes = torch.meshgrid(*[torch.linspace(-1, 1, n) for n in SHAPE], indexing="ij")
+    chi = smooth / smooth.std() * 0.05 * torch.exp(-6.0 * sum(axis**2 for axis in axes))
+    field = forward_field(chi, voxel_size, B0)
+    for ending, volume in (("desc-cosmos_Chimap", chi), ("desc-local_fieldmap", field), ("desc-local_mask", None)):
+        for path in folder.rglob(f"*{ending}.nii.gz"):
+            rewrite(path, lambda old, v=volume: old if v is None else v.numpy(), np.diag([*voxel_size, 1.0]))
+
+    scene = open_stream(recipe(data={"kind": "cosmos", "folder": str(folder)}), "training", tmp_path, CPU).scene(0)
+
+    assert scene.voxel_size == (1.0, 1.0, 1.0) and scene.b0_dir == (0.0, 0.0, 1.0)
+    expected = forward_field(scene.chi, (1.0, 1.0, 1.0), (0.0, 0.0, 1.0))[scene.mask]
+    assert float((scene.field[scene.mask] - expected).norm() / expected.norm()) < 0.15
+    along_third_axis_as_stored = forward_field(chi, voxel_size, (0.0, 0.0, 1.0))
+    assert float((field - along_third_axis_as_stored).norm() / field.norm()) > 0.3, "the turn makes a difference"
+
+
+def test_labels_are_laid_upright(tmp_path: Path) -> None:
+    plain, stored = cosmos_output(tmp_path / "plain"), cosmos_output(tmp_path / "stored")
+    for path in stored.rglob("*.nii.gz"):
+        rewrite(path, lambda old: old, np.diag([1.0, -1.0, 1.0, 1.0]))
+    one, other = (
+        open_stream(
+            recipe(data={"kind": "cosmos", "folder": str(folder)}, inputs=["field", "tkd"], frame="native"),
+            "training",
+            tmp_path,
+            CPU,
+        ).scene(0)
+        for folder in (plain, stored)
+    )
+    torch.testing.assert_close(other.field, one.field.flip(1))
+    torch.testing.assert_close(other.chi, one.chi.flip(1))
+    assert other.b0_dir == pytest.approx((0.0, -0.28, 0.96))
+
+
+@pytest.mark.parametrize(
+    ("ending", "change", "told"),
+    [
+        ("desc-local_fieldmap", lambda old: np.where(old == old.max(), np.nan, old), "not finite"),
+        ("desc-local_fieldmap", lambda old: 1000.0 * old, "hardly in ppm"),
+        ("desc-local_mask", lambda old: 0.0 * old, "no voxel"),
+        ("desc-local_mask", lambda old: old[1:], "grid"),
+        ("desc-cosmos_Chimap", None, "cannot be read"),
+    ],
+)
+def test_labels_that_teach_nothing_are_named(ending: str, change: Any, told: str, tmp_path: Path) -> None:
+    folder = cosmos_output(tmp_path)
+    for path in folder.rglob(f"*{ending}.nii.gz"):
+        if change is None:
+            path.write_bytes(path.read_bytes()[:2000])
+        else:
+            rewrite(path, change)
+    stream = open_stream(recipe(data={"kind": "cosmos", "folder": str(folder)}), "training", tmp_path, CPU)
+    with pytest.raises(InputError, match=told) as found:
+        stream.batch(0)
+    assert str(folder) in str(found.value)
+
+
+def test_noise_keeps_its_sign(tmp_path: Path) -> None:
+    """Where the field is inverted its standard deviation is not."""
+    made = recipe(inputs=["field", "noise"], data={"scale": 4.0, "invert": True, "noise": [0.01]})
+    batches = [open_stream(made, "training", tmp_path, CPU).batch(number) for number in range(3)]
+    noise = torch.cat([batch.inputs[:, 1] for batch in batches])
+    assert float(noise.min()) >= 0.0 and float(noise.max()) > 0.01 / made.field_sd
+
+
+def test_material_that_is_cut_short_is_made_again(tmp_path: Path) -> None:
+    whole = stream_of("heads", tmp_path, kept=2).sight(1)
+    path = next(tmp_path.glob("training-native-0-volume-*.pt"))
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.warns(RuntimeWarning, match=path.name):
+        again = stream_of("heads", tmp_path, kept=2).sight(1)
+    torch.testing.assert_close(again.inputs, whole.inputs)
 
 
 def test_labels_that_lack_something_are_named(tmp_path: Path) -> None:

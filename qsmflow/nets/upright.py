@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from nibabel.orientations import io_orientation
 
-from .direction import Direction
+Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Upright:
         """Undo `turn`."""
         return volume.flip(self.flipped).permute([self.order.index(axis) for axis in range(3)])
 
-    def sizes(self, sizes: Direction) -> Direction:
+    def sizes(self, sizes: Vector) -> Vector:
         """Lengths along the stored axes along the upright ones."""
         x, y, z = (sizes[axis] for axis in self.order)
         return x, y, z
 
-    def direction(self, b0_dir: Direction) -> Direction:
+    def direction(self, b0_dir: Vector) -> Vector:
         """A direction in the stored axes in the upright ones."""
         turned = self.sizes(b0_dir)
         x, y, z = (-b if axis in self.flipped else b for axis, b in enumerate(turned))
