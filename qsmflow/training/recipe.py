@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qsmflow.nets.card import Card, CardError
-from qsmflow.nets.channels import Channel
+from qsmflow.nets.channels import CHANNELS, Channel
 from qsmflow.settings import ConfigError, Settings, from_table, read_table, setting
 
 from .losses import LOSSES
@@ -118,7 +118,10 @@ class Recipe(Settings):
     def card(self, largest: float | None = None, scores: Mapping[str, float] | None = None, **training: Any) -> Card:
         """The card of the weights: the strongest field they saw, what they reached and how they came about."""
         sd = {"field": self.field_sd, "noise": self.field_sd, "mask": 1.0, "certainty": 1.0}
-        inputs = tuple(Channel(name, _unit(name), sd=sd.get(name, self.chi_sd)) for name in self.inputs)
+        inputs = tuple(
+            Channel(name, CHANNELS[name].unit if name in CHANNELS else "", sd=sd.get(name, self.chi_sd))
+            for name in self.inputs
+        )
         output = Channel(self.output, "ppm", sd=self.chi_sd if self.output == "chi" else self.field_sd)
         return Card(
             name=self.name,
@@ -132,10 +135,6 @@ class Recipe(Settings):
             scores=scores or {},
             limits=self.limits,
         )
-
-
-def _unit(channel: str) -> str:
-    return "1" if channel in ("mask", "certainty") else "ppm"
 
 
 def read_recipe(source: Path | str, folder: Path | None = None) -> Recipe:
