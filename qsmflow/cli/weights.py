@@ -49,9 +49,11 @@ def _list(args: argparse.Namespace) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     from qsmflow.nets import weights
+    from qsmflow.nets.card import read
 
-    path = weights.find(args.weights)
-    print(weights.card_path(path).read_text(encoding="utf-8"), end="")
+    path = weights.card_path(weights.find(args.weights))
+    read(path)
+    print(path.read_text(encoding="utf-8"), end="")
     return 0
 
 
@@ -66,12 +68,19 @@ def _import(args: argparse.Namespace) -> int:
     network = card.build()
     try:
         state = torch.load(args.state, map_location="cpu", weights_only=True)
-        network.load_state_dict(state)
     except FileNotFoundError as error:
         raise InputError(f"{args.state}: no such file") from error
     except Exception as error:  # what torch raises for a file of another kind is of no one class
-        raise InputError(f"{args.state}: not a state dict of the network in {args.card} ({error})") from error
-    written = weights.save(network, card, args.out, half=not args.full)
+        raise InputError(f"{args.state}: not a state dict written by torch.save") from error
+    if isinstance(state, dict):
+        state = state.get("state_dict", state)
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{args.state}: not a state dict; give names and tensors, as network.state_dict() has them")
+    weights.fill(network, state, args.state)
+    try:
+        written = weights.save(network, card, args.out, half=not args.full)
+    except OSError as error:
+        raise InputError(f"{args.out}: cannot be written ({error.strerror})") from error
     print(f"{args.out}\t{written.sha256}")
     return 0
 
@@ -79,7 +88,10 @@ def _import(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from qsmflow.nets import weights
 
-    for name in args.weights or weights.names():
+    names = args.weights or weights.names()
+    if not names:
+        print("no weights in the package; give the path of a file")
+    for name in names:
         _, card = weights.load(name)
         print(f"{name}\t{card.sha256}\tintact")
     return 0

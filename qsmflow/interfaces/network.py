@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from qsmflow import config
 from qsmflow.engines.resources import BASE_GB, Resources, available_memory_gb
 from qsmflow.errors import InputError
 from qsmflow.nets import Prediction, predict
+from qsmflow.nets.slabs import TooLittleMemoryError
 from qsmflow.nets.upright import Upright
 from qsmflow.nets.weights import absolute, check, digest, find, several
 
@@ -32,7 +34,12 @@ class NetworkInputSpec(StageInputSpec):
 
     noise = File(exists=True, desc="standard deviation of the field, ppm, for networks that ask; else it is estimated")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True, desc="compute on a CUDA device")
-    memory = traits.Float(0.0, usedefault=True, nohash=True, desc="memory that the stage may take, GB; 0: what is free")
+    memory = traits.Float(
+        0.0,
+        usedefault=True,
+        nohash=True,
+        desc="memory that the stage may take, on a GPU that of the GPU, GB; 0: what is free",
+    )
     weights_version = traits.Str(hidden=True, desc="sha256 of the weights, so that retrained ones are used")
 
 
@@ -63,23 +70,34 @@ class Network(StageInterface):
         check(self.inputs.weights, self.output)
         upright = Upright.of(volume.affine)
         noise = load_magnitude(self.inputs.noise, volume, mask) if isdefined(self.inputs.noise) else None
-        made = predict(
-            upright.turn(volume.data),
-            upright.turn(mask),
-            upright.sizes(volume.voxel_size),
-            upright.direction(b0_dir),
-            several(self.inputs.weights),
-            noise=None if noise is None else upright.turn(noise),
-            device="cuda" if self.inputs.use_gpu else "cpu",
-            precision=self.inputs.precision,
-            memory=None if self.inputs.use_gpu else self._memory(volume),
-        )
+        if self.inputs.use_gpu and not torch.cuda.is_available():
+            raise InputError("use_gpu: this machine has no CUDA device that torch can use; take --no-use_gpu")
+        memory, beside = self._memory(volume)
+        try:
+            made = predict(
+                upright.turn(volume.data),
+                upright.turn(mask),
+                upright.sizes(volume.voxel_size),
+                upright.direction(b0_dir),
+                several(self.inputs.weights),
+                noise=None if noise is None else upright.turn(noise),
+                device="cuda" if self.inputs.use_gpu else "cpu",
+                precision=self.inputs.precision,
+                memory=None if memory is None else max(0.0, memory - beside),
+            )
+        except TooLittleMemoryError as error:
+            given = error.given if memory is None else 1e9 * memory
+            raise TooLittleMemoryError(error.voxels, error.least + 1e9 * beside, given) from error
         return Prediction(upright.back(made.map), None if made.sd is None else upright.back(made.sd), made.told)
 
-    def _memory(self, volume: Volume) -> float:
-        """GB for the network alone."""
-        given = self.inputs.memory or available_memory_gb()
-        return max(0.0, given - BASE_GB - _BESIDE * volume.data.numel() * 4 / 1e9)
+    def _memory(self, volume: Volume) -> tuple[float | None, float]:
+        """GB that the stage may take, None for what is free on a GPU, and of these what it takes beside the network."""
+        memory = self.inputs.memory
+        if not 0 <= memory < math.inf:
+            raise InputError(f"memory: {memory} GB; give a number above 0, or 0 for what is free")
+        if self.inputs.use_gpu:
+            return memory or None, 0.0
+        return memory or available_memory_gb(), BASE_GB + _BESIDE * volume.data.numel() * 4 / 1e9
 
 
 class NetworkInversionInputSpec(InversionInputSpec, NetworkInputSpec):

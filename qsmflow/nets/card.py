@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from qsmflow.errors import InputError
 
-from .channels import CHANNELS, Channel
+from .channels import CHANNELS, OUTPUTS, Channel
 from .levels import Ladder
 from .packed import PackedUNet
 from .siqsm import SIQSM
@@ -23,7 +27,6 @@ NETWORKS: dict[str, type[Ladder]] = {
     network.__name__: network for network in (QSMnet, DeepQSM, SIQSM, Denoiser, UNet, PackedUNet)
 }
 FRAMES = ("fixed", "native")
-OUTPUTS = ("chi", "field")
 
 
 class CardError(InputError):
@@ -75,18 +78,21 @@ class Card:
         _one_of("network", self.network, NETWORKS)
         _one_of("frame", self.frame, FRAMES)
         _one_of("output.name", self.output.name, OUTPUTS)
+        if not self.inputs:
+            raise CardError("inputs: none are given; give one channel at least")
         for channel in self.inputs:
             _one_of("inputs.name", channel.name, CHANNELS)
-        for channel in (*self.inputs, self.output):
-            if not channel.sd > 0:
-                raise CardError(f"sd: that of {channel.name} is {channel.sd}; it must be above 0")
+            _refuse_channel("inputs", channel, CHANNELS[channel.name].unit)
+        _refuse_channel("output", self.output, OUTPUTS[self.output.name])
         if not self.largest > 0:
             raise CardError(f"largest: {self.largest} ppm; it must be above 0")
-        if len(self.voxel_size) != 3 or min(self.voxel_size) <= 0:
-            raise CardError(f"voxel_size: {self.voxel_size}; give three lengths, mm")
+        if len(self.voxel_size) != 3 or not all(0 < size < math.inf for size in self.voxel_size):
+            raise CardError(f"voxel_size: {self.voxel_size}; give three lengths above 0, mm")
         known = inspect.signature(NETWORKS[self.network]).parameters
         for name in self.parameters:
             _one_of("parameters", name, known)
+        if self.parameters.get("outputs", 1) != 1:
+            raise CardError(f"parameters.outputs: {self.parameters['outputs']!r}; a network that gives a map has 1")
 
     def build(self) -> Ladder:
         """The network, with weights that no one trained.
@@ -98,8 +104,10 @@ class Card:
         """
         try:
             network = NETWORKS[self.network](**self.parameters)
-        except (TypeError, ValueError) as error:
-            raise CardError(f"parameters: {error}") from error
+        except ValueError as error:
+            raise CardError(f"parameters.{error}") from error
+        except (TypeError, RuntimeError) as error:
+            raise CardError(f"parameters: {str(error).partition(chr(10))[0]}") from error
         if network.inputs != len(self.inputs):
             raise CardError(f"inputs: {len(self.inputs)} channels, but the network takes {network.inputs}")
         return network
@@ -115,7 +123,8 @@ def read(path: Path) -> Card:
     Raises
     ------
     CardError
-        The file cannot be read, or one of its fields is unknown, missing or of another kind.
+        The file cannot be read, one of its fields is unknown, missing or of another kind, or there can be no such
+        network.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -124,7 +133,10 @@ def read(path: Path) -> Card:
     except (OSError, ValueError) as error:
         raise CardError(f"{path}: not a readable JSON file ({error})") from error
     try:
-        return _made(Card, table, "")
+        card: Card = _made(Card, table, "")
+        with torch.device("meta"):
+            card.build()  # without numbers: only whether it can be
+        return card
     except CardError as error:
         raise CardError(f"{path}: {error}") from error
 
@@ -156,7 +168,18 @@ def _value(kind: str, value: Any, where: str) -> Any:
     plain: Any = {"str": str, "float": (int, float)}.get(kind, dict)
     if not isinstance(value, plain) or isinstance(value, bool) or kind.startswith("tuple"):
         raise CardError(f"{where}: {value!r} is not what this field holds")
+    if kind == "float" and not abs(value) <= sys.float_info.max:
+        raise CardError(f"{where}: {value!r} is no finite number")
     return float(value) if kind == "float" else value
+
+
+def _refuse_channel(where: str, channel: Channel, unit: str) -> None:
+    if channel.unit != unit:
+        raise CardError(f"{where}.unit: {channel.name} is in {unit!r}, not in {channel.unit!r}")
+    if not abs(channel.mean) < math.inf:
+        raise CardError(f"{where}.mean: that of {channel.name} is {channel.mean}; it must be finite")
+    if not 0 < channel.sd < math.inf:
+        raise CardError(f"{where}.sd: that of {channel.name} is {channel.sd}; it must be above 0 and finite")
 
 
 def _one_of(where: str, name: str, known: Any) -> None:

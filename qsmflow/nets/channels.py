@@ -18,9 +18,9 @@ class Channel:
     Attributes
     ----------
     name
-        A key of `CHANNELS`; of an output ``chi`` or ``field``.
+        A key of `CHANNELS`; of an output one of `OUTPUTS`.
     unit
-        Of the value.
+        Of the value, as it stands there.
     mean, sd
         Of the normalisation.
     """
@@ -76,21 +76,31 @@ def _whtv(scan: Scan) -> torch.Tensor:
     return whtv(scan.field, scan.mask, scan.voxel_size, scan.b0_dir, magnitude=signal)[0]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """The unit of a channel, and its volume of a scan."""
+
+    unit: str
+    volume: Callable[[Scan], torch.Tensor]
+
+
 #: Every channel that a network may ask for; maps of inversions are those of their default settings.
-CHANNELS: dict[str, Callable[[Scan], torch.Tensor]] = {
-    "field": lambda scan: scan.field,
-    "mask": lambda scan: scan.mask.float(),
-    "noise": noise_map,
-    "tkd": lambda scan: tkd(scan.field, scan.mask, scan.voxel_size, scan.b0_dir),
-    "l2": lambda scan: l2(scan.field, scan.mask, scan.voxel_size, scan.b0_dir),
-    "whtv": _whtv,
-    "certainty": certainty,
+CHANNELS: dict[str, Kind] = {
+    "field": Kind("ppm", lambda scan: scan.field),
+    "mask": Kind("1", lambda scan: scan.mask.float()),
+    "noise": Kind("ppm", noise_map),
+    "tkd": Kind("ppm", lambda scan: tkd(scan.field, scan.mask, scan.voxel_size, scan.b0_dir)),
+    "l2": Kind("ppm", lambda scan: l2(scan.field, scan.mask, scan.voxel_size, scan.b0_dir)),
+    "whtv": Kind("ppm", _whtv),
+    "certainty": Kind("1", certainty),
 }
+#: What a network may give, and its unit.
+OUTPUTS = {"chi": "ppm", "field": "ppm"}
 
 
 def compute(channels: Sequence[Channel], scan: Scan) -> torch.Tensor:
     """`channels` of `scan` on its own grid, not yet normalised: (C, X, Y, Z), float32, zero outside the mask."""
-    volumes = [torch.where(scan.mask, CHANNELS[channel.name](scan), 0.0) for channel in channels]
+    volumes = [torch.where(scan.mask, CHANNELS[channel.name].volume(scan), 0.0) for channel in channels]
     return torch.stack(volumes).float()
 
 

@@ -81,7 +81,7 @@ class Frame:
         Raises
         ------
         ValueError
-            The mask is empty.
+            The mask is empty, or so thin that nothing of it is left in the frame.
         """
         x, y, z = map(float, voxel_size)
         native = torch.tensor((x, y, z), dtype=torch.float64)
@@ -92,8 +92,8 @@ class Frame:
         exact = straight and bool(((permuted / wanted - 1).abs() < SAME_SIZE).all())
         wanted = permuted if exact else wanted
         where = Box.around(mask).where
-        inside = torch.nonzero(mask[where]).to("cpu", torch.float64) + torch.tensor([float(s.start) for s in where])
-        at = (inside * native) @ turn.T
+        held = torch.nonzero(mask[where]).to("cpu", torch.float64) + torch.tensor([float(s.start) for s in where])
+        at = (held * native) @ turn.T
         low, high = at.min(0).values, at.max(0).values
         counts = torch.ceil((high - low) / wanted - 1e-6).long() + 1 + 2 * MARGIN
         shape = as_size([math.ceil(n / multiple) * multiple for n in counts.tolist()])
@@ -103,7 +103,13 @@ class Frame:
         sizes = (float(wanted[0]), float(wanted[1]), float(wanted[2]))
         empty = torch.zeros(shape, dtype=torch.bool, device=mask.device)
         grid = cls(empty, mask, (x, y, z), sizes, turn, origin, exact)
-        return replace(grid, mask=grid._permuted(mask) if exact else grid._sampled(mask))
+        inside = grid._permuted(mask) if exact else grid._sampled(mask)
+        if not bool(inside.any()):
+            lengths = " x ".join(f"{length:.3g}" for length in sizes)
+            raise ValueError(
+                f"mask: thinner than the network's voxels of {lengths} mm; give one that is two of them thick at least"
+            )
+        return replace(grid, mask=inside)
 
     def enter(self, volume: torch.Tensor) -> torch.Tensor:
         """A volume of the scan, (X, Y, Z), in the frame; zero outside the mask."""

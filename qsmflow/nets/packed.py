@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from .sizes import refuse_parameter
 from .unet import UNet
 
 
@@ -23,9 +24,14 @@ class PackedUNet(UNet):
     Parameters
     ----------
     inputs
-        Channels; the first is what is corrected.
+        Channels, 1 to 64; the first is what is corrected.
     width, levels, kernel, activation, residual
         As of `UNet`.
+
+    Raises
+    ------
+    ValueError
+        A parameter is outside what is said above.
 
     References
     ----------
@@ -42,6 +48,7 @@ class PackedUNet(UNet):
         activation: str = "leaky_relu",
         residual: bool = True,
     ):
+        refuse_parameter("inputs", inputs, 1, 64)
         super().__init__(inputs=8 * inputs, outputs=8, width=width, levels=levels, kernel=kernel, activation=activation)
         self.inputs, self.levels, self.residual = inputs, levels + 1, residual
         for parameter in self.head.parameters():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,11 @@ import torch
 from .card import Card
 from .channels import Scan, compute, noise_map, normalise
 from .frame import Frame
+from .given import Given, as_device, taken
 from .levels import Ladder
 from .ready import ready
 from .slabs import plan, run
-from .weights import load
+from .weights import load, several
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Share of the mask in which the field may be beyond what a network was trained for.
@@ -42,14 +44,14 @@ class Prediction:
 
 
 def predict(
-    field: torch.Tensor,
-    mask: torch.Tensor,
+    field: Given,
+    mask: Given,
     voxel_size: Sequence[float],
     b0_dir: Sequence[float],
     weights: str | Path | Sequence[str | Path],
     *,
-    noise: torch.Tensor | None = None,
-    device: str = "cpu",
+    noise: Given | float | None = None,
+    device: str | torch.device = "cpu",
     precision: str = "auto",
     memory: float | None = None,
 ) -> Prediction:
@@ -60,16 +62,17 @@ def predict(
     field
         Local field, ppm, (X, Y, Z). Networks learn heads: axes near right, front and up are what they know best.
     mask
-        bool, (X, Y, Z), where the field is valid.
+        (X, Y, Z), where the field is valid: bool, or numbers above zero.
     voxel_size, b0_dir
         mm; direction of B0 in voxel axes.
     weights
-        A name in the package or the path of a ``.safetensors`` file; of several, the mean and the spread.
+        A name in the package or the path of a ``.safetensors`` file; of several, in a sequence or between commas,
+        the mean and the spread.
     noise
-        Standard deviation of the field, ppm, (X, Y, Z), for networks that ask for it; without it one number is
-        estimated from the field.
+        Standard deviation of the field, ppm, (X, Y, Z) or one number, for networks that ask for it; without it one
+        number is estimated from the field.
     device
-        ``cpu`` or ``cuda``.
+        ``cpu``, ``cuda`` or one of several, ``cuda:1``.
     precision
         Of the features: ``float32``, ``bfloat16``, ``float16``; ``auto`` is float16 on CUDA and float32 on a CPU.
     memory
@@ -84,19 +87,18 @@ def predict(
     Raises
     ------
     ValueError
-        Field, mask and noise are not of one shape, the field in the mask is not finite or not in the range of the
-        card, there is no such device, or `memory` is too little.
+        One of the arguments is not what is said above, field, mask and noise are not of one shape, the field in the
+        mask is not finite or not in the range of the card, there is no such device, or `memory` is too little.
     CardError
         The weights cannot be used.
     """
-    x, y, z = map(float, voxel_size)
-    bx, by, bz = map(float, b0_dir)
-    scan = Scan(field.float(), mask, (x, y, z), (bx, by, bz), noise)
-    several = [weights] if isinstance(weights, str | Path) else list(weights)
-    if not several:
+    scan = taken(field, mask, voxel_size, b0_dir, noise)
+    device = as_device(device)
+    named = several(weights) if isinstance(weights, str) else [weights] if isinstance(weights, Path) else list(weights)
+    if not named:
         raise ValueError("weights: none are given; give a name or a path")
     maps, told = [], []
-    for one in several:
+    for one in named:
         network, card = load(one)
         made, how = infer(network, card, scan, device=device, precision=precision, memory=memory)
         maps.append(made)
@@ -111,7 +113,7 @@ def infer(
     card: Card,
     scan: Scan,
     *,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     precision: str = "auto",
     memory: float | None = None,
 ) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -125,8 +127,7 @@ def infer(
         How the data came into the frame, and the share of the mask outside the range of the card.
     """
     beyond = _refuse(scan, card)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device cuda: this machine has no CUDA device that torch can use; take device cpu")
+    device = as_device(device)
     dtype = PRECISIONS[chosen_precision(device, precision)]
     size = card.voxel_size if card.frame == "fixed" else None
     # a network of slices halves x and y alone, but one rule of sizes is enough
@@ -139,7 +140,8 @@ def infer(
         out = run(network, x, how, dtype)[0].to(scan.field.device)
     out = (out * card.output.sd + card.output.mean) * frame.mask
     if not bool(torch.isfinite(out).all()):
-        raise ValueError(f"{card.name} gives numbers that are not finite in {dtype}; take precision float32")
+        mend = "its weights or the field are at fault" if dtype == torch.float32 else "take precision float32"
+        raise ValueError(f"{card.name} gives numbers that are not finite in {dtype}; {mend}")
     told: dict[str, Any] = {
         "Frame": "as it is" if frame.exact else "resampled",
         "FrameVoxelSize": [round(v, 4) for v in frame.size],
@@ -156,10 +158,10 @@ def infer(
     return frame.leave(out), told
 
 
-def chosen_precision(device: str, precision: str) -> str:
+def chosen_precision(device: torch.device, precision: str) -> str:
     """The name in `PRECISIONS` that ``auto`` stands for, or `precision` itself."""
     if precision == "auto":
-        return "float32" if device == "cpu" else "float16"
+        return "float32" if device.type == "cpu" else "float16"
     if precision not in PRECISIONS:
         raise ValueError(f"precision: {precision!r} is not one of auto, {', '.join(PRECISIONS)}")
     return precision
@@ -170,6 +172,8 @@ def _refuse(scan: Scan, card: Card) -> float:
     for name, volume in (("mask", scan.mask), ("noise", scan.noise)):
         if volume is not None and volume.shape != scan.field.shape:
             raise ValueError(f"{name}: shape {tuple(volume.shape)}, but {tuple(scan.field.shape)} of the field")
+    if scan.noise is not None and not bool(((scan.noise >= 0) & (scan.noise < math.inf))[scan.mask].all()):
+        raise ValueError("noise: negative, NaN or Inf in the mask; give its standard deviation, ppm")
     inside = scan.field[scan.mask].abs()
     if not bool(torch.isfinite(inside).all()):
         raise ValueError("field: NaN or Inf in the mask; mend it or take them out of the mask")
@@ -182,11 +186,13 @@ def _refuse(scan: Scan, card: Card) -> float:
     return beyond
 
 
-def _bytes(device: str, memory: float | None) -> float | None:
-    if memory is not None:
-        return memory * 1e9
-    return 0.9 * torch.cuda.mem_get_info()[0] if device == "cuda" else None
+def _bytes(device: torch.device, memory: float | None) -> float | None:
+    if memory is None:
+        return 0.9 * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    if not 0 <= memory < math.inf:
+        raise ValueError(f"memory: {memory} GB; give a number that is not negative, or None for no limit")
+    return memory * 1e9
 
 
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else device
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from .levels import Ladder
+from .sizes import MOST_CHANNELS, refuse_parameter
 
 _SLOPE = 0.3
 
@@ -80,7 +81,12 @@ class SIQSM(Ladder):
     Parameters
     ----------
     width
-        Of the first block; the others scale with it.
+        Of the first block, 4 to 128; the others scale with it.
+
+    Raises
+    ------
+    ValueError
+        It is not of that range.
 
     References
     ----------
@@ -94,6 +100,7 @@ class SIQSM(Ladder):
 
     def __init__(self, *, width: int = 32):
         super().__init__()
+        refuse_parameter("width", width, 4, MOST_CHANNELS // 16)
         self.width = width
         self.field = nn.Sequential(first := Residual(1, width), Residual(first.outputs, width))
         self.mask = nn.Sequential(Residual(1, width), Residual(first.outputs, width))

@@ -1,8 +1,11 @@
-"""The sizes that a network of halvings can take."""
+"""The sizes that a network of halvings can have, and those that it can take."""
 
 from __future__ import annotations
 
 import torch
+
+#: Channels of the lowest level, at most; the published networks have 512.
+MOST_CHANNELS = 2048
 
 
 def refuse_size(x: torch.Tensor, multiple: int, dims: int) -> None:
@@ -12,3 +15,9 @@ def refuse_size(x: torch.Tensor, multiple: int, dims: int) -> None:
         raise ValueError(f"expected (batch, channels) and {dims} axes, got shape {tuple(x.shape)}")
     if any(n % multiple for n in sizes):
         raise ValueError(f"every size must be a multiple of {multiple}, got {sizes}; pad the volume")
+
+
+def refuse_parameter(name: str, value: object, low: int, high: int) -> None:
+    """Raise ValueError unless `value` is a whole number from `low` to `high`."""
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{name}: {value!r} is no whole number from {low} to {high}")

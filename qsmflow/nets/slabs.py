@@ -38,6 +38,26 @@ class Plan:
     bytes: int
 
 
+class TooLittleMemoryError(ValueError):
+    """A volume does not go through a network in what is given.
+
+    Attributes
+    ----------
+    voxels
+        Of the volume.
+    least, given
+        Bytes.
+    """
+
+    def __init__(self, voxels: tuple[int, ...], least: float, given: float):
+        self.voxels, self.least, self.given = voxels, least, given
+        enough = ceil(least / 1e6) / 1e3
+        super().__init__(
+            f"memory: a network over {voxels} voxels needs {_legible(least)}, and {_legible(given)} are given; "
+            f"give {enough:g} GB or more"
+        )
+
+
 def plan(network: Ladder, shape: tuple[int, ...], itemsize: int = _FLOAT, memory: float | None = None) -> Plan:
     """Fewest levels in slabs, and these as long as possible, that `memory` allows.
 
@@ -60,7 +80,7 @@ def plan(network: Ladder, shape: tuple[int, ...], itemsize: int = _FLOAT, memory
 
     Raises
     ------
-    ValueError
+    TooLittleMemoryError
         Not even slabs of eight rows fit.
     """
     if network.dims == 2:
@@ -71,17 +91,19 @@ def plan(network: Ladder, shape: tuple[int, ...], itemsize: int = _FLOAT, memory
     rows = [itemsize * network.busy(level) * planes[level] for level in levels]  # bytes of one while it is worked on
     beyond = 2 * sum(network.halo)
     held = _FLOAT * (network.inputs + 2) * prod(shape)
+    needs = []
     for depth in levels:
         if depth:
             held += itemsize * (network.carried(depth) + network.made(depth)) * lengths[depth] * planes[depth]
         whole = rows[depth] * lengths[depth]
         least = max([whole, *((_THIN + beyond) * row for row in rows[:depth])])
-        if memory is None or held + least <= memory:
+        needs.append(held + least)
+        if memory is None or needs[-1] <= memory:
             room = least if memory is None else int(memory) - held
             thick = [min(lengths[level], (room // rows[level] - beyond) // 2 * 2) for level in range(depth)]
             slabs = [(thick[level] + beyond) * rows[level] for level in range(depth)]
             return Plan(tuple(thick), held + max([whole, *slabs]))
-    raise ValueError(_too_little(shape, held + least, memory))
+    raise TooLittleMemoryError(shape, min(needs), memory or 0.0)
 
 
 def _plan_slices(network: Ladder, shape: tuple[int, ...], itemsize: int, memory: float | None) -> Plan:
@@ -90,13 +112,12 @@ def _plan_slices(network: Ladder, shape: tuple[int, ...], itemsize: int, memory:
     one = itemsize * network.busy(0) * prod(shape[:2])
     at_once = slices if memory is None else min(slices, int((memory - held) // one))
     if at_once < 1:
-        raise ValueError(_too_little(shape, held + one, memory))
+        raise TooLittleMemoryError(shape, held + one, memory or 0.0)
     return Plan((at_once,), held + at_once * one)
 
 
-def _too_little(shape: tuple[int, ...], least: int, memory: float | None) -> str:
-    given = (memory or 0.0) / 1e9
-    return f"a network over {shape} voxels needs {least / 1e9:.2f} GB of memory, and {given:.2f} GB are given"
+def _legible(size: float) -> str:
+    return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 
 def run(network: Ladder, x: torch.Tensor, how: Plan, dtype: torch.dtype = torch.float32) -> torch.Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .levels import Ladder
+from .sizes import MOST_CHANNELS, refuse_parameter
 
 _CONV: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
 _UP: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -17,6 +18,8 @@ _ACTIVATION: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),
     "leaky_relu": lambda: nn.LeakyReLU(0.1, inplace=True),
 }
+#: Channels that go in or come out, at most.
+_MOST_ENDS = 512
 
 
 class UNet(Ladder):
@@ -38,17 +41,17 @@ class UNet(Ladder):
     dims
         2 or 3.
     inputs, outputs
-        Channels.
+        Channels, 1 to 512.
     width
-        Channels of the first level.
+        Channels of the first level; on the lowest, which has ``width 2**levels``, 2048 at most.
     levels
-        How often the size is halved.
+        How often the size is halved, 1 to 8.
     kernel
-        Odd.
+        Odd, 1 to 7.
     activation
         ``relu`` or ``leaky_relu`` (slope 0.1).
     residual
-        The network computes what is added to the first input channel.
+        The network computes what is added to the first input channel, and has one output.
 
     Raises
     ------
@@ -73,14 +76,16 @@ class UNet(Ladder):
         residual: bool = False,
     ):
         super().__init__()
-        if dims not in _CONV:
-            raise ValueError(f"dims must be 2 or 3, got {dims}")
+        for name, value, allowed in (("dims", dims, _CONV), ("activation", activation, _ACTIVATION)):
+            if value not in [*allowed]:
+                raise ValueError(f"{name}: {value!r} is not one of {', '.join(map(str, allowed))}")
+        refuse_parameter("inputs", inputs, 1, _MOST_ENDS)
+        refuse_parameter("outputs", outputs, 1, 1 if residual else _MOST_ENDS)
+        refuse_parameter("levels", levels, 1, 8)
+        refuse_parameter("width", width, 1, MOST_CHANNELS // 2**levels)
+        refuse_parameter("kernel", kernel, 1, 7)
         if kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd, got {kernel}")
-        if activation not in _ACTIVATION:
-            raise ValueError(f"activation must be one of {', '.join(_ACTIVATION)}, got {activation!r}")
-        if residual and outputs != 1:
-            raise ValueError(f"a residual network has one output, got {outputs}")
+            raise ValueError(f"kernel: {kernel} is not odd")
         self.dims, self.levels, self.kernel, self.residual = dims, levels, kernel, residual
         self.inputs, self.width = inputs, width
         self.halo = (2 * (kernel // 2),) * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -121,7 +122,7 @@ def save(network: Ladder, card: Card, path: Path, *, half: bool = True) -> Card:
         tensors[name] = value.half() if half and value.ndim > 1 else value
         if not bool(torch.isfinite(tensors[name]).all()):
             raise CardError(f"{path}: {name} holds numbers that are not finite{' as float16' if half else ''}")
-    _fill(card.build(), tensors, path)
+    fill(card.build(), tensors, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # under other names first: whoever is stopped here leaves whole files
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
@@ -154,7 +155,7 @@ def load(weights: str | Path) -> tuple[Ladder, Card]:
         tensors = load_file(path)
     except SafetensorError as error:
         raise CardError(f"{path}: not a readable safetensors file ({error})") from error
-    _fill(network, tensors, path)
+    fill(network, tensors, path)
     return network.eval().requires_grad_(False), card
 
 
@@ -172,7 +173,8 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fill(network: Ladder, tensors: dict[str, torch.Tensor], path: Path) -> None:
+def fill(network: Ladder, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Put `tensors` into `network`; `CardError` names the first of `path` that is missing, or of another shape."""
     own = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in tensors.items()}
     for name in sorted(own.keys() | given.keys()):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from qsmflow.nets.card import Card, CardError
-from qsmflow.nets.channels import Channel
+from qsmflow.nets.channels import CHANNELS, Channel
 from qsmflow.nets.levels import Ladder
 from qsmflow.settings import ConfigError, Settings, from_table, read_table, setting
 
@@ -183,7 +183,10 @@ class Recipe(Settings):
     def card(self, largest: float | None = None, scores: Mapping[str, float] | None = None, **training: Any) -> Card:
         """The card of the weights: the strongest field they saw, what they reached and how they came about."""
         sd = {"field": self.field_sd, "noise": self.field_sd, "mask": 1.0, "certainty": 1.0}
-        inputs = tuple(Channel(name, _unit(name), sd=sd.get(name, self.chi_sd)) for name in self.inputs)
+        inputs = tuple(
+            Channel(name, CHANNELS[name].unit if name in CHANNELS else "", sd=sd.get(name, self.chi_sd))
+            for name in self.inputs
+        )
         output = Channel(self.output, "ppm", sd=self.chi_sd if self.output == "chi" else self.field_sd)
         return Card(
             name=self.name,
@@ -202,10 +205,6 @@ class Recipe(Settings):
 def _is_weight(value: Any) -> bool:
     """Whether it is a number that is finite and not negative."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def _unit(channel: str) -> str:
-    return "1" if channel in ("mask", "certainty") else "ppm"
 
 
 def read_recipe(source: Path | str, folder: Path | None = None) -> Recipe:

@@ -54,9 +54,29 @@ def test_an_empty_package_is_told(
     monkeypatch.setattr(weights, "FOLDER", tmp_path)
     assert main(["weights", "list"]) == 0
     assert "no weights in the package" in capsys.readouterr().out
+    assert main(["weights", "verify"]) == 0
+    assert "no weights in the package" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("what", ["nothing", "text", "other"])
+def test_a_network_without_its_card_is_refused(imported: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights.card_path(imported).unlink()
+    assert main(["weights", "info", str(imported)]) == 2
+    assert "needs its card beside it" in capsys.readouterr().err
+
+
+def test_a_state_dict_is_found_within_a_checkpoint(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"state_dict": torch.load(tmp_path / "state.pt"), "epoch": 3}, tmp_path / "checkpoint.pt")
+    words = ["weights", "import", str(tmp_path / "checkpoint.pt"), str(tmp_path / "card.json")]
+    assert main([*words, str(tmp_path / "again.safetensors")]) == 0
+    assert weights.digest(tmp_path / "again.safetensors") == weights.digest(imported)
+    assert main([*words, str(tmp_path / "state.pt" / "again.safetensors")]) == 2
+    told = capsys.readouterr().err
+    assert "again.safetensors: cannot be written" in told and told.count("\n") == 1
+
+
+@pytest.mark.parametrize("what", ["nothing", "text", "other", "list", "keys"])
 def test_a_state_that_is_none_is_refused(
     imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
 ) -> None:
@@ -65,10 +85,14 @@ def test_a_state_that_is_none_is_refused(
         state.write_text("nonsense")
     elif what == "other":
         torch.save(QSMnet(width=3, kernel=3).state_dict(), state)
+    elif what == "list":
+        torch.save([1, 2], state)
+    elif what == "keys":
+        torch.save({f"network.{name}": torch.zeros(1) for name in range(500)}, state)
     out = str(tmp_path / "out.safetensors")
     assert main(["weights", "import", str(state), str(tmp_path / "card.json"), out]) == 2
     told = capsys.readouterr().err
-    assert "wrong.pt: " in told and told.count("\n") == 1
+    assert "wrong.pt: " in told and told.count("\n") == 1 and len(told) < 300
 
 
 @pytest.mark.parametrize("verb", ["run", "validate"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from pathlib import Path
 
 import nibabel as nib
@@ -139,6 +140,17 @@ def test_missing_weights_are_named_before_anything_is_computed(files: dict[str, 
         QSMnet(weights="nowhere", **files).run(cwd=str(tmp_path))
 
 
-def test_memory_is_kept_to(files: dict[str, str], trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"GB of memory, and 0\.00 GB are given"):
+def test_memory_is_kept_to_and_what_it_takes_is_told(files: dict[str, str], trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"memory: .* and 100 MB are given; give [\d.]+ GB") as caught:
         QSMnet(weights=str(trained), memory=0.1, **files).run(cwd=str(tmp_path))
+    enough = float(str(caught.value).split("give ")[1].split(" GB")[0])
+    QSMnet(weights=str(trained), memory=enough, **files).run(cwd=str(tmp_path))
+    for wrong in (-1.0, math.nan):
+        with pytest.raises(InputError, match=r"memory: .* GB; give a number above 0"):
+            QSMnet(weights=str(trained), memory=wrong, **files).run(cwd=str(tmp_path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_gpu_that_is_not_there_is_refused_by_its_flag(files: dict[str, str], trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="take --no-use_gpu"):
+        QSMnet(weights=str(trained), use_gpu=True, **files).run(cwd=str(tmp_path))

@@ -125,3 +125,10 @@ def test_a_tilt_of_less_than_a_degree_is_left() -> None:
         assert Frame.about(mask, (1.0, 1.0, 1.01), b0, (1.0, 1.0, 1.0)).exact == exact
     with pytest.raises(ValueError, match="mask is empty"):
         Frame.about(~mask, (1.0, 1.0, 1.0), Z, None)
+
+
+def test_a_mask_that_is_lost_between_larger_voxels_is_refused() -> None:
+    mask = torch.zeros(12, 12, 12, dtype=torch.bool)
+    mask[6, 6, 6] = True
+    with pytest.raises(ValueError, match="mask: thinner than the network's voxels of 1 x 1 x 1 mm"):
+        Frame.about(mask, (0.3, 0.3, 0.3), (0.3, 0.3, 0.9), (1.0, 1.0, 1.0), 2)

@@ -146,7 +146,7 @@ def test_little_memory_changes_nothing_but_rounding(make: object) -> None:
     found, slabs = infer(network, card, scan, memory=0.012 if network.inputs == 1 else 0.05)
     assert whole["SlabRows"] == [] and slabs["SlabRows"]
     assert float((found - wanted).norm() / wanted.norm()) < 1e-5
-    with pytest.raises(ValueError, match="GB of memory"):
+    with pytest.raises(ValueError, match=r"^memory: "):
         infer(network, card, scan, memory=0.001)
 
 
@@ -221,6 +221,7 @@ def test_several_weights_give_mean_and_spread(tmp_path: Path) -> None:
         (lambda scan: {"field": scan.field / 0}, "NaN or Inf"),
         (lambda scan: {"mask": scan.mask[1:]}, r"mask: shape \(19, 22, 24\)"),
         (lambda scan: {"noise": scan.field[1:]}, r"noise: shape \(19, 22, 24\)"),
+        (lambda scan: {"noise": -scan.field.abs()}, "noise: negative"),
         (lambda scan: {"mask": scan.mask & False}, "mask is empty"),
     ],
 )
@@ -240,4 +241,66 @@ def test_a_few_voxels_beyond_the_range_are_told_not_refused() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="no CUDA device"):
-        infer(*scaling(1.0), head(), device="cuda")
+        infer(*scaling(1.0), head(), device="cuda:0")
+
+
+def test_a_network_of_nothing_finite_is_at_fault_itself() -> None:
+    network, card = scaling(1.0)
+    nn.init.constant_(network.head.bias, math.nan)
+    with pytest.raises(ValueError, match="its weights or the field are at fault"):
+        infer(network, card, head())
+    with pytest.raises(ValueError, match="take precision float32"):
+        infer(network, card, head(), precision="bfloat16")
+
+
+def test_arrays_and_numbers_are_taken_for_what_they_mean(tmp_path: Path) -> None:
+    network, card = scaling(1.0, (1.0, 10.0))
+    card = dataclasses.replace(
+        card, inputs=(Channel("field", "ppm"), Channel("noise", "ppm")), parameters={**card.parameters, "inputs": 2}
+    )
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for file in files:
+        weights.save(network, card, file, half=False)
+    scan = head()
+    noise = torch.full(scan.field.shape, 0.002)
+    wanted = predict(scan.field, scan.mask, scan.voxel_size, Z, files, noise=noise)
+    field = scan.field.numpy()[::-1].astype(">f4")[::-1]  # as a file may have it
+    made = predict(
+        field,
+        scan.mask.numpy().astype("uint8"),
+        torch.ones(3),
+        [0, 0, 1],
+        ", ".join(map(str, files)),
+        noise=0.002,
+        device=torch.device("cpu"),
+    )
+    assert torch.equal(made.map, wanted.map) and len(made.told["Weights"]) == 2
+    assert made.told["Device"] == "cpu" and made.told["Precision"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"field": "a.nii"}, "field: str is no tensor or array"),
+        ({"mask": None}, "mask: NoneType is no tensor"),
+        ({"field": torch.zeros(1, 20, 22, 24)}, r"field: shape \(1, 20, 22, 24\); give one volume"),
+        ({"field": torch.zeros(20, 22, 24, dtype=torch.complex64)}, "field: Tensor is no tensor or array of real"),
+        ({"voxel_size": 1.0}, "voxel_size: 1.0; give three lengths"),
+        ({"voxel_size": (1, 1)}, "voxel_size: .* give three lengths"),
+        ({"voxel_size": (1, 1, 0)}, "voxel_size: .* give three lengths above 0"),
+        ({"voxel_size": (1, 1, math.nan)}, "voxel_size: .* is not finite"),
+        ({"b0_dir": (0, 0, 0)}, "b0_dir: .* has no direction"),
+        ({"b0_dir": "z"}, "b0_dir: 'z'; give the direction"),
+        ({"device": "gpu"}, "device: 'gpu' is not one of cpu, cuda"),
+        ({"device": "mps"}, "device: 'mps' is not one of cpu, cuda"),
+        ({"memory": -1}, "memory: -1 GB; give"),
+        ({"memory": math.nan}, "memory: nan GB; give"),
+    ],
+)
+def test_what_is_no_scan_is_refused_by_name(tmp_path: Path, wrong: dict[str, object], told: str) -> None:
+    network, card = scaling(1.0)
+    weights.save(network, card, tmp_path / "a.safetensors", half=False)
+    scan = head()
+    given = {"field": scan.field, "mask": scan.mask, "voxel_size": scan.voxel_size, "b0_dir": Z}
+    with pytest.raises(ValueError, match=told):
+        predict(**{**given, "weights": tmp_path / "a.safetensors", **wrong})

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from qsmflow.nets import DeepQSM, Denoiser, PackedUNet, QSMnet, UNet
+from qsmflow.nets import SIQSM, DeepQSM, Denoiser, PackedUNet, QSMnet, UNet
 from qsmflow.nets.packed import pack, unpack
 
 
@@ -46,11 +46,27 @@ def test_a_size_that_cannot_be_halved_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dims": 4}, {"kernel": 4}, {"activation": "tanh"}, {"residual": True, "outputs": 2}]
+    ("kind", "wrong"),
+    [
+        (UNet, {"dims": 4}),
+        (UNet, {"kernel": 4}),
+        (UNet, {"kernel": -3}),
+        (UNet, {"activation": "tanh"}),
+        (UNet, {"outputs": 2, "residual": True}),
+        (UNet, {"inputs": 0}),
+        (UNet, {"width": 4.5}),
+        (QSMnet, {"width": -1}),
+        (QSMnet, {"width": 10**6}),
+        (Denoiser, {"levels": 0}),
+        (Denoiser, {"levels": 40}),
+        (PackedUNet, {"inputs": "4"}),
+        (PackedUNet, {"levels": -1}),
+        (SIQSM, {"width": 2}),
+    ],
 )
-def test_a_parameter_out_of_range_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"must be|has one output"):
-        UNet(**wrong)
+def test_a_parameter_out_of_range_is_refused_by_name(kind: type[nn.Module], wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))}: "):
+        kind(**wrong)
 
 
 def test_blocks_become_channels_and_blocks_again() -> None:

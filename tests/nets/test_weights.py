@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,21 @@ def edit(path: Path, **fields: Any) -> Path:
         ({"voxel_size": 1.0}, "voxel_size: 1.0 is not what"),
         ({"inputs": [{"name": "phase", "unit": "rad"}]}, "inputs.name: 'phase' is not one of field, mask"),
         ({"inputs": [{"name": "field"}]}, "inputs.unit: missing"),
-        ({"output": {"name": "chi", "unit": "ppm", "sd": 0}}, "sd: that of chi is 0"),
+        ({"output": {"name": "chi", "unit": "ppm", "sd": 0}}, "output.sd: that of chi is 0"),
+        ({"output": {"name": "chi", "unit": "ppb"}}, "output.unit: chi is in 'ppm', not in 'ppb'"),
+        ({"inputs": [{"name": "field", "unit": "Hz"}]}, "inputs.unit: field is in 'ppm', not in 'Hz'"),
+        ({"inputs": [{"name": "field", "unit": "ppm", "sd": math.inf}]}, "inputs.sd: inf is no finite number"),
+        ({"inputs": [{"name": "field", "unit": "ppm", "mean": math.nan}]}, "inputs.mean: nan is no finite number"),
+        ({"inputs": []}, "inputs: none are given"),
+        ({"largest": math.inf}, "largest: inf is no finite number"),
+        ({"largest": 10**400}, "largest: 10+ is no finite number"),
+        ({"voxel_size": [1.0, 1.0, math.nan]}, "voxel_size: nan is no finite number"),
+        ({"voxel_size": [1.0, 1.0, -1.0]}, "voxel_size: .* give three lengths above 0"),
+        ({"parameters": {"width": "4"}}, "parameters.width: '4' is no whole number"),
+        ({"parameters": {"kernel": -3}}, "parameters.kernel: -3 is no whole number"),
+        ({"parameters": {"activation": ["relu"]}}, r"parameters.activation: \['relu'\] is not one of"),
+        ({"network": "UNet", "parameters": {"outputs": 2}}, "parameters.outputs: 2; a network that gives a map has 1"),
+        ({"network": "Denoiser", "parameters": {}}, "inputs: 1 channels, but the network takes 2"),
         ({"output": "chi"}, "output.: expected an object"),
     ],
 )
@@ -128,3 +143,13 @@ def test_a_missing_or_broken_card_is_refused(saved: Path) -> None:
     weights.card_path(saved).unlink()
     with pytest.raises(CardError, match="needs its card beside it"):
         weights.load(saved)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mean": math.nan}, {"sd": math.inf}, {"sd": math.nan}, {"unit": "banana"}],
+    ids=lambda one: next(iter(one)),
+)
+def test_a_channel_that_normalises_to_nothing_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(CardError, match=f"inputs.{next(iter(wrong))}: "):
+        dataclasses.replace(CARD, inputs=(dataclasses.replace(CARD.inputs[0], **wrong),))
