@@ -153,7 +153,7 @@ def train(
     if fit.ema:
         callbacks.append(_Average(fit.ema))
     trainer = lightning.Trainer(
-        accelerator={"cpu": "cpu", "cuda": "gpu", "auto": "auto"}[device],
+        accelerator="cpu" if device == "cpu" or not torch.cuda.is_available() else "gpu",
         devices=devices,
         num_nodes=nodes,
         max_steps=fit.steps,
