@@ -91,8 +91,7 @@ def cosmos_kspace(
     """
     _check(fields, b0_dirs)
     factors = _factors(orientation_weights, len(fields))
-    # Without a cone where all kernels vanish, what little wraps around is not amplified.
-    box = Box.around(mask, ITERATED)
+    box = Box.around(mask)
     inside = box.cut(mask)
     numerator: torch.Tensor | None = None
     power = torch.zeros(())
