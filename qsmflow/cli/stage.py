@@ -105,17 +105,17 @@ def _outputs(node: Any, folder: Path, inputs: dict[str, Any]) -> dict[str, Any]:
         scratch = Path(tempfile.mkdtemp(prefix=f"{node.stage}-", dir=folder))
     except OSError as error:
         raise UsageError(f"--out_dir {folder}: {error.strerror}; give a folder that can be written") from error
+    finished = False
     try:
         made = node.run(cwd=str(scratch)).outputs.get()
+        finished = True
     except (ValueError, TypeError) as error:
-        shutil.rmtree(scratch)
         raise UsageError(f"stage {node.stage}: {error}") from error
     except (ArithmeticError, LookupError, OSError, RuntimeError) as error:  # a file or a setting that nothing foresaw
-        shutil.rmtree(scratch)
         raise QsmflowError(f"stage {node.stage}: {type(error).__name__}: {error}") from error
-    except BaseException:
-        shutil.rmtree(scratch)
-        raise
+    finally:
+        if not finished:
+            shutil.rmtree(scratch)
     files = [path for value in made.values() for path in (value if isinstance(value, list) else [value])]
     moves = {
         path: folder / Path(path).name for path in files if isinstance(path, str) and scratch in Path(path).parents

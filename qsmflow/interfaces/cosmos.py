@@ -17,7 +17,7 @@ from qsmflow.engines.resources import Resources
 
 from .base import StageInterface, StageOutputSpec, with_settings
 from .reference import ReferencedInputSpec, referenced
-from .volume import load_magnitude, load_masks, load_stack, save
+from .volume import Volume, load_magnitude, load_masks, load_stack, save
 
 _Direction = traits.Tuple(traits.Float(), traits.Float(), traits.Float())
 
@@ -45,19 +45,19 @@ class _Orientations(StageInterface):
     output_spec = COSMOSOutputSpec
 
     def _solve(
-        self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any, weights: Sequence[float] | None
+        self, volume: Volume, masks: torch.Tensor, weights: Sequence[float] | None
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Susceptibility and what was measured on the way."""
+        """Of the fields of `volume`: susceptibility and what was measured on the way."""
         raise NotImplementedError
 
-    def _weights(self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any) -> list[float] | None:
+    def _weights(self, volume: Volume, masks: torch.Tensor) -> list[float] | None:
         """Of the orientations: as given, or from a first solution, or None where they are equal."""
         if isdefined(self.inputs.weights):
             return list(self.inputs.weights)
         if self.inputs.orientation_weights == "equal":
             return None
-        first, _ = self._solve(fields, masks, voxel_size, None)
-        noise = orientation_noise(first, fields, masks, voxel_size, self.inputs.b0_dirs)
+        first, _ = self._solve(volume, masks, None)
+        noise = orientation_noise(first, volume.data, masks, volume.voxel_size, self.inputs.b0_dirs)
         return [min(noise) / one for one in noise]
 
     def _stage(self, cwd: Path) -> dict[str, Any]:
@@ -66,8 +66,8 @@ class _Orientations(StageInterface):
         common = masks.all(0)
         if not bool(common.any()):
             raise ValueError("the masks of the orientations have no voxel in common; look at the registration")
-        weights = self._weights(volume.data, masks, volume.voxel_size)
-        chi, measured = self._solve(volume.data, masks, volume.voxel_size, weights)
+        weights = self._weights(volume, masks)
+        chi, measured = self._solve(volume, masks, weights)
         if weights is not None:
             measured["OrientationWeights"] = [round(weight, 4) for weight in weights]
         chi_map, zero = referenced(self.inputs, volume.with_data(chi * common), common)
@@ -102,10 +102,11 @@ class COSMOSKSpace(_Orientations):
     input_spec = COSMOSKSpaceInputSpec
 
     def _solve(
-        self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any, weights: Sequence[float] | None
+        self, volume: Volume, masks: torch.Tensor, weights: Sequence[float] | None
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         common = masks.all(0)
-        return cosmos_kspace(fields, common, voxel_size, self.inputs.b0_dirs, orientation_weights=weights), {}
+        chi = cosmos_kspace(volume.data, common, volume.voxel_size, self.inputs.b0_dirs, orientation_weights=weights)
+        return chi, {}
 
 
 @with_settings(config.COSMOS)
@@ -127,16 +128,16 @@ class COSMOS(_Orientations):
     input_spec = COSMOSInputSpec
 
     def _solve(
-        self, fields: torch.Tensor, masks: torch.Tensor, voxel_size: Any, weights: Sequence[float] | None
+        self, volume: Volume, masks: torch.Tensor, weights: Sequence[float] | None
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        volume, paths = load_stack(self.inputs.in_files), self.inputs.magnitudes
+        paths = self.inputs.magnitudes
         if len(paths) != len(masks):
             raise ValueError(f"magnitudes: {len(paths)} files of {len(masks)} fields; give one for each")
         magnitudes = [load_magnitude(path, volume, mask) for path, mask in zip(paths, masks, strict=True)]
         chi, _ = cosmos(
-            fields,
+            volume.data,
             torch.stack([noise_weights(*one) for one in zip(magnitudes, masks, strict=True)]),
-            voxel_size,
+            volume.voxel_size,
             self.inputs.b0_dirs,
             orientation_weights=weights,
             progress=self.tell,

@@ -117,7 +117,7 @@ class ScalePhase(StageInterface):
     def _warn_of_no_orientation(self, path: str) -> None:
         """Say that a NIfTI file has no affine, for what is written from it has one."""
         if path.endswith((".nii", ".nii.gz")) and not read_header(Path(path)).oriented:
-            self._warnings = (f"{path}: the header has no orientation: the third voxel axis is taken for B0",)
+            self._warnings += (f"{path}: the header has no orientation: the third voxel axis is taken for B0",)
 
 
 class CombineMagnitudeInputSpec(StageInputSpec):

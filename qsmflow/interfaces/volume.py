@@ -138,28 +138,17 @@ def load_like(path: str | Path, grid: Volume, *, echoes: bool = False) -> Volume
     return volume
 
 
-def load_within(path: str | Path, grid: Volume, mask: torch.Tensor, *, echoes: bool = False) -> torch.Tensor:
-    """The data of `load_like`, where what is not finite outside `mask` is zero.
+def load_magnitude(path: str | Path, grid: Volume, mask: torch.Tensor, *, echoes: bool = False) -> torch.Tensor:
+    """The data of `load_like`, a magnitude, where what is not finite outside `mask` is zero.
 
     Raises
     ------
     ValueError
-        As `load_like`; or something in the mask is NaN or Inf.
+        As `load_like`; or in the mask something is NaN, Inf or negative, or everything zero.
     """
     volume = load_like(path, grid, echoes=echoes)
     _refuse_bad(volume, mask, "the mask")
-    return volume.finite().data
-
-
-def load_magnitude(path: str | Path, grid: Volume, mask: torch.Tensor, *, echoes: bool = False) -> torch.Tensor:
-    """`load_within` of a magnitude.
-
-    Raises
-    ------
-    ValueError
-        As `load_within`; or in the mask it is negative somewhere, or zero everywhere.
-    """
-    data = load_within(path, grid, mask, echoes=echoes)
+    data = volume.finite().data
     inside = data[..., mask]
     if float(inside.min()) < 0:
         raise ValueError(f"{path}: {int((inside < 0).sum())} voxels in the mask are negative; give a magnitude")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .sizes import refuse_parameter
-from .unet import UNet
+from .unet import UNet, reach_of
 
 
 class PackedUNet(UNet):
@@ -57,8 +57,7 @@ class PackedUNet(UNet):
     @property
     def reach(self) -> int:
         """Voxels beyond which the input of one voxel does not change the output, along an axis."""
-        inner = 2 * (self.kernel // 2) * (2 * (2 ** (self.levels - 1) - 1) + 2 ** (self.levels - 1))
-        return 2 * (inner + 2 ** (self.levels - 1) - 1) + 1
+        return 2 * reach_of(self.levels - 1, self.kernel) + 1
 
     def carried(self, level: int) -> int:
         """Channels of what comes to `level` from above."""
@@ -82,9 +81,9 @@ class PackedUNet(UNet):
 
     def ascend(self, level: int, skip: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """The last convolution and channels to blocks at the top, the steps of `UNet` below."""
-        return (
-            super().ascend(level - 1, skip, x) if level else unpack(self.head(x.to(next(self.head.parameters()).dtype)))
-        )
+        if level:
+            return super().ascend(level - 1, skip, x)
+        return unpack(self.head(x.to(next(self.head.parameters()).dtype)))
 
     def finish(self, x: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """Add the first input channel."""

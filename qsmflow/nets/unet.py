@@ -113,10 +113,7 @@ class UNet(Ladder):
     @property
     def reach(self) -> int:
         """Voxels beyond which the input of one voxel does not change the output, along an axis."""
-        pairs = sum(2**level for level in range(self.levels))
-        # two convolutions on the way down and two on the way up at every level, two at the bottom;
-        # a pooled or grown voxel lies up to 2**levels - 1 fine voxels from where it came
-        return 2 * (self.kernel // 2) * (2 * pairs + 2**self.levels) + 2**self.levels - 1
+        return reach_of(self.levels, self.kernel)
 
     def carried(self, level: int) -> int:
         """Channels of what comes to `level` from above."""
@@ -151,6 +148,14 @@ class UNet(Ladder):
         """Convolution of kernel 1; of a residual network added to its input."""
         x = self.head(x)
         return x + first if self.residual else x
+
+
+def reach_of(levels: int, kernel: int) -> int:
+    """`UNet.reach`."""
+    pairs = sum(2**level for level in range(levels))
+    # two convolutions on the way down and two on the way up at every level, two at the bottom;
+    # a pooled or grown voxel lies up to 2**levels - 1 fine voxels from where it came
+    return 2 * (kernel // 2) * (2 * pairs + 2**levels) + 2**levels - 1
 
 
 class QSMnet(UNet):

@@ -16,13 +16,14 @@ from qsmflow.config import BACKGROUNDS, INVERSIONS, NETWORKS, Config, Unwrap
 from qsmflow.core.metrics import nrmse_demeaned
 from qsmflow.interfaces.scale_phase import ScalePhase
 from qsmflow.interfaces.volume import load
-from qsmflow.nets import Channel, Denoiser, QSMnet, weights
+from qsmflow.nets import Denoiser, QSMnet, weights
 from qsmflow.workflows.background import init_background_wf
 from qsmflow.workflows.denoising import init_denoising_wf
 from qsmflow.workflows.field import init_field_wf
 from qsmflow.workflows.inversion import init_inversion_wf
 from qsmflow.workflows.nodes import Budget, Destination, stage_node
-from tests.cards import TINY
+from tests.cards import COARSE
+from tests.cards import denoiser as denoiser_card
 
 #: s; short, for the Laplacian of a phase that turns far from voxel to voxel tells little.
 TE = (0.003, 0.006, 0.009)
@@ -46,16 +47,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Config:
     """All stages: small networks of random weights, of which the denoiser adds little to the field."""
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("weights")
-    card = dataclasses.replace(TINY, largest=2.0, voxel_size=(4.0, 4.0, 4.0))
-    field = dataclasses.replace(
-        card,
-        network="Denoiser",
-        parameters={"width": 2, "levels": 2},
-        inputs=(Channel("field", "ppm", 0.0, 0.05), Channel("noise", "ppm", 0.0, 0.01)),
-        output=Channel("field", "ppm", 0.0, 1e-3),
-    )
-    weights.save(QSMnet(width=2, kernel=3), card, place / "chi.safetensors")
-    weights.save(Denoiser(width=2, levels=2), field, place / "denoiser.safetensors")
+    weights.save(QSMnet(width=2, kernel=3), COARSE, place / "chi.safetensors")
+    weights.save(Denoiser(width=2, levels=2), denoiser_card(1e-3), place / "denoiser.safetensors")
     plain = Config()
     told = {
         name: dataclasses.replace(getattr(plain, name), weights=str(place / "chi.safetensors")) for name in NETWORKS

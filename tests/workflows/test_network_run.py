@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -12,26 +11,18 @@ import torch
 from qsmflow.bids.naming import derivative_path, sidecar_path
 from qsmflow.cli.main import main
 from qsmflow.interfaces.volume import load
-from qsmflow.nets import Channel, Denoiser, QSMnet, weights
-from tests.cards import TINY
-
-CARD = dataclasses.replace(TINY, largest=2.0, voxel_size=(4.0, 4.0, 4.0))
-DENOISER = dataclasses.replace(
-    CARD,
-    network="Denoiser",
-    parameters={"width": 2, "levels": 2},
-    inputs=(Channel("field", "ppm", 0.0, 0.05), Channel("noise", "ppm", 0.0, 0.01)),
-    output=Channel("field", "ppm", 0.0, 0.05),
-)
+from qsmflow.nets import Denoiser, QSMnet, weights
+from tests.cards import COARSE
+from tests.cards import denoiser as denoiser_card
 
 
 @pytest.mark.slow
 def test_a_run_with_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     inverse, other, denoiser = (tmp_path / f"{name}.safetensors" for name in ("inverse", "other", "denoiser"))
-    weights.save(QSMnet(width=2, kernel=3), CARD, inverse)
-    weights.save(QSMnet(width=2, kernel=3), CARD, other)
-    weights.save(Denoiser(width=2, levels=2), DENOISER, denoiser)
+    weights.save(QSMnet(width=2, kernel=3), COARSE, inverse)
+    weights.save(QSMnet(width=2, kernel=3), COARSE, other)
+    weights.save(Denoiser(width=2, levels=2), denoiser_card(0.05), denoiser)
     bids, out = tmp_path / "bids", tmp_path / "out"
     assert main(["simulate", str(bids), "--voxel-size", "4", "--supersample", "1"]) == 0
     words = ["run", str(bids), str(out), "participant", "--skip-bids-validation", "--plugin", "Linear"]
@@ -55,6 +46,6 @@ def test_a_run_with_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     capsys.readouterr()
     assert main(words) == 0
     assert "0 nodes executed" in capsys.readouterr().out
-    weights.save(QSMnet(width=2, kernel=3), CARD, inverse)
+    weights.save(QSMnet(width=2, kernel=3), COARSE, inverse)
     assert main(words) == 0
     assert "3 nodes executed" in capsys.readouterr().out  # the network and what saves its maps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -162,11 +162,14 @@ class _Spheres:
         shell = self.inside >= self.radii[index]
         return shell & (self.inside < self.radii[index - 1]) if index else shell
 
-    def differences(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """What a field of `spectrum` has beyond the mean over each voxel's sphere."""
+    def differences(self, spectrum: torch.Tensor, kernels: Iterable[torch.Tensor] | None = None) -> torch.Tensor:
+        """What a field of `spectrum` has beyond the mean over each voxel's sphere.
+
+        `kernels` are the high passes of all radii where they are at hand; else they are made one by one.
+        """
         found = torch.zeros(self.inside.shape, device=self.inside.device)
-        for index, radius in enumerate(self.radii):
-            found.addcmul_(self.box.content(spectrum * self.high_pass(radius)), self.shell(index))
+        for index, kernel in enumerate(kernels or map(self.high_pass, self.radii)):
+            found.addcmul_(self.box.content(spectrum * kernel), self.shell(index))
         return found
 
 
@@ -233,25 +236,18 @@ def _fit(
     box = spheres.box
     dipole = dipole_kernel(box.padded, spheres.voxel_size, b0_dir, device=field.device)
     kernels = [spheres.high_pass(radius) for radius in spheres.radii]
-    shells = [spheres.shell(index).to(field.dtype) for index in range(len(kernels))]
-
-    def differences(spectrum: torch.Tensor) -> torch.Tensor:
-        found = torch.zeros_like(field)
-        for kernel, shell in zip(kernels, shells, strict=True):
-            found.addcmul_(box.content(spectrum * kernel), shell)
-        return found
 
     def adjoint(found: torch.Tensor) -> torch.Tensor:
         spectrum = torch.zeros_like(dipole, dtype=torch.complex64)
-        for kernel, shell in zip(kernels, shells, strict=True):
-            spectrum.addcmul_(box.spectrum(found * shell), kernel)
+        for index, kernel in enumerate(kernels):
+            spectrum.addcmul_(box.spectrum(found * spheres.shell(index)), kernel)
         return box.content(spectrum.mul_(dipole)) * spheres.mask
 
     # Deep in the mask, where most voxels lie, the model is a plain filter; its inverse brings the long waves up.
     sharpen = 1.0 / ((dipole * kernels[0]).square() + _PRECONDITIONER)
     chi, _ = conjugate_gradients(
-        lambda sources: adjoint(differences(box.spectrum(sources).mul_(dipole))),
-        adjoint(differences(box.spectrum(field))),
+        lambda sources: adjoint(spheres.differences(box.spectrum(sources).mul_(dipole), kernels)),
+        adjoint(spheres.differences(box.spectrum(field), kernels)),
         iterations=iterations,
         tolerance=_CONVERGED,
         precondition=lambda residual: box.content(box.spectrum(residual).mul_(sharpen)) * spheres.mask,
