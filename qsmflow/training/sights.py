@@ -123,17 +123,19 @@ class Cutter:
                 b0_dir[axis] = -b0_dir[axis]
         factor = draw.between(1.0, data.scale) * (draw.sign() if data.invert else 1.0)
         inputs, truth, mask, field = (patch[None] for patch in patches)
-        factors = inputs.new_tensor([_factor_of(channel, factor) for channel in self.card.inputs])
-        inputs = inputs * factors.view(-1, *[1] * self.dims)
+        every = zip(self.card.inputs, inputs.unbind(1), strict=True)
+        inputs = torch.stack([_scaled(channel, volume, factor) for channel, volume in every], 1)
         x, y, z = b0_dir
         return Batch(inputs, factor * truth, mask, factor * field, (scene.voxel_size,), ((x, y, z),))
 
 
-def _factor_of(channel: Channel, factor: float) -> float:
-    """What a channel is multiplied by where the field is multiplied by `factor`; a standard deviation has no sign."""
+def _scaled(channel: Channel, volume: torch.Tensor, factor: float) -> torch.Tensor:
+    """A channel where field and noise are multiplied by `factor`; a standard deviation has no sign."""
+    if channel.name == "certainty":  # 1 / (1 + noise^2), with noise in its own unit
+        return volume / (volume + factor**2 * (1.0 - volume)).clamp_min(torch.finfo(volume.dtype).tiny)
     if channel.unit != "ppm":
-        return 1.0
-    return abs(factor) if channel.name == "noise" else factor
+        return volume
+    return (abs(factor) if channel.name == "noise" else factor) * volume
 
 
 def joined(parts: Sequence[Batch]) -> Batch:

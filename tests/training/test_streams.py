@@ -239,12 +239,16 @@ def test_labels_that_teach_nothing_are_named(ending: str, change: Any, told: str
     assert str(folder) in str(found.value)
 
 
-def test_noise_keeps_its_sign(tmp_path: Path) -> None:
+def test_noise_keeps_its_sign_and_certainty_follows_it(tmp_path: Path) -> None:
     """Where the field is inverted its standard deviation is not."""
-    made = recipe(inputs=["field", "noise"], data={"scale": 4.0, "invert": True, "noise": [0.01]})
+    parameters = {"inputs": 3, "width": 2, "levels": 1}
+    data = {"scale": 4.0, "invert": True, "noise": [0.001]}
+    made = recipe(inputs=["field", "noise", "certainty"], parameters=parameters, data=data)
     batches = [open_stream(made, "training", tmp_path, CPU).batch(number) for number in range(3)]
-    noise = torch.cat([batch.inputs[:, 1] for batch in batches])
-    assert float(noise.min()) >= 0.0 and float(noise.max()) > 0.01 / made.field_sd
+    noise, certain = (torch.cat([batch.inputs[:, channel] for batch in batches]) for channel in (1, 2))
+    assert float(noise.min()) >= 0.0 and float(noise.max()) > 0.001 / made.field_sd
+    mask = torch.cat([batch.mask[:, 0] for batch in batches])
+    torch.testing.assert_close(certain, mask / (1.0 + (noise * made.field_sd / 0.002).square()))
 
 
 def test_material_that_is_cut_short_is_made_again(tmp_path: Path) -> None:
