@@ -72,8 +72,7 @@ def cylinder_field(
     Haacke et al., 1999, ch. 25.
     """
     along, b0 = _unit(points, axis), _unit(points, b0_dir)
-    offset = points - points.new_tensor(centre)
-    across = offset - (offset @ along)[..., None] * along
+    across = _across(points, centre, along)
     rho = across.norm(dim=-1).clamp_min(1e-6)
     cosine = float(along @ b0)
     projected = b0 - cosine * along
@@ -82,6 +81,22 @@ def cylinder_field(
     outside = (chi / 2.0) * (radius / rho) ** 2 * sine2 * (2.0 * cos_psi**2 - 1.0)
     inside = torch.full_like(outside, chi * (3.0 * cosine**2 - 1.0) / 6.0)
     return torch.where(rho > radius, outside, inside)
+
+
+def distance_to_line(points: torch.Tensor, point: Sequence[float], direction: Sequence[float]) -> torch.Tensor:
+    """Distance of `points` (..., 3) to the line through `point` along `direction`, mm, (...)."""
+    return _across(points, point, _unit(points, direction)).norm(dim=-1)
+
+
+def share_within(distance: torch.Tensor, radius: float, voxel: float = 1.0) -> torch.Tensor:
+    """About the share of a voxel of `voxel` mm, `distance` mm from a middle, that lies within `radius` mm of it."""
+    return ((radius - distance) / voxel + 0.5).clamp(0.0, 1.0)
+
+
+def _across(points: torch.Tensor, centre: Sequence[float], along: torch.Tensor) -> torch.Tensor:
+    """From the nearest points of the line through `centre` along a unit vector to `points`."""
+    offset = points - points.new_tensor(centre)
+    return offset - (offset @ along)[..., None] * along
 
 
 def _unit(like: torch.Tensor, direction: Sequence[float]) -> torch.Tensor:

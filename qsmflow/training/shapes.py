@@ -6,7 +6,7 @@ import torch
 
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.grid import Size
-from qsmflow.phantom.analytic import coordinates, cylinder_field, sphere_field
+from qsmflow.phantom.analytic import coordinates, cylinder_field, distance_to_line, share_within, sphere_field
 
 from .draws import Draws
 from .scene import Scene
@@ -66,14 +66,12 @@ def spheres_and_cylinders(
             # a smaller ellipsoid of the same form, whose points are all a radius and a voxel deep
             room = 1.0 - (radius + 1.0) / narrow
             place = room * draw.between(0.0, 1.0) ** (1 / 3) * axes * torch.tensor(draw.direction())
-        chi += value * _share((points - place.to(device)).norm(dim=-1), radius)
+        chi += value * share_within((points - place.to(device)).norm(dim=-1), radius)
         field += sphere_field(points, place.tolist(), radius, value, _UPWARDS)
     for _ in range(draw.integer(cylinders + 1) if whole else 0):
         radius, value = draw.log_between(1.0, size / 8.0), draw.between(-largest, largest)
         centre, along = [draw.between(-half, half) for _ in range(3)], draw.direction(90.0)
-        offset = points - points.new_tensor(centre)
-        across = offset - (offset @ points.new_tensor(along))[..., None] * points.new_tensor(along)
-        chi += value * _share(across.norm(dim=-1), radius)
+        chi += value * share_within(distance_to_line(points, centre, along), radius)
         field += cylinder_field(points, centre, along, radius, value, _UPWARDS)
     return _noisy(field, mask, chi, draw.log_between(1e-3 * largest, 0.1 * largest), draw)
 
@@ -115,16 +113,11 @@ def cubes_and_spheres(
         middle = size / 2.0 - radius - 1.0
         away = points - points.new_tensor([draw.between(-middle, middle) for _ in range(3)])
         distance = away.abs().amax(-1) if draw.chance(0.5) else away.norm(dim=-1)
-        share = _share(distance, radius)
+        share = share_within(distance, radius)
         chi += share * (value - chi)
     field = forward_field(chi, _ISOTROPIC, _UPWARDS)
     mask = torch.ones(shape, dtype=torch.bool, device=device)
     return _noisy(field, mask, chi, 0.0, draw)
-
-
-def _share(distance: torch.Tensor, radius: float) -> torch.Tensor:
-    """About the share of a voxel that lies within a surface `radius` away."""
-    return (radius - distance + 0.5).clamp(0.0, 1.0)
 
 
 def _noisy(field: torch.Tensor, mask: torch.Tensor, chi: torch.Tensor, sd: float, draw: Draws) -> Scene:

@@ -1,0 +1,1 @@
+"""What methods are held against: problems whose truth is known."""

@@ -1,0 +1,188 @@
+"""Local fields whose truth is known: brains on any grid, brains with lesions, spheres and cylinders."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from qsmflow.core.dipole import forward_field
+from qsmflow.core.grid import as_size
+from qsmflow.core.mask.morphology import depth
+from qsmflow.phantom.acquisition import total_and_local_field
+from qsmflow.phantom.analytic import coordinates, cylinder_field, distance_to_line, share_within, sphere_field
+from qsmflow.phantom.pose import b0_direction, grid_around
+from qsmflow.phantom.sampling import Head, sample_head
+from qsmflow.training.draws import Draws, seeded
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A local field and the susceptibility that makes it; volumes are (X, Y, Z).
+
+    Attributes
+    ----------
+    clean
+        Local field without noise, ppm, zero outside the mask.
+    chi
+        Truth, ppm, zero outside the mask.
+    mask
+        bool.
+    labels
+        Tissue of most of each voxel, uint8.
+    affine
+        Of the grid, 4x4, mm.
+    sd
+        Of the Gaussian noise of `field`, ppm.
+    seed
+        Of that noise.
+    """
+
+    clean: torch.Tensor
+    chi: torch.Tensor
+    mask: torch.Tensor
+    labels: torch.Tensor
+    affine: np.ndarray
+    sd: float = 0.0
+    seed: int = 1
+
+    @property
+    def field(self) -> torch.Tensor:
+        """Local field with noise, ppm, zero outside the mask."""
+        noise = torch.randn(self.clean.shape, generator=torch.Generator().manual_seed(self.seed))
+        return torch.where(self.mask, self.clean + self.sd * noise, 0.0)
+
+    @property
+    def voxel_size(self) -> Vector:
+        """Mm."""
+        x, y, z = (float(v) for v in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return x, y, z
+
+    @property
+    def b0_dir(self) -> Vector:
+        """In voxel axes."""
+        return b0_direction(self.affine)
+
+    def with_noise(self, sd: float) -> Problem:
+        """The same with noise of `sd` ppm; of any two levels the noise differs by a factor alone."""
+        return dataclasses.replace(self, sd=sd)
+
+
+def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[float] = (0.0, 0.0, 0.0)) -> Problem:
+    """The brain of a head, which lies straight in the scanner, without noise.
+
+    The truth has no mean over the mask, and the field is that of the brain alone: see `total_and_local_field`.
+
+    Parameters
+    ----------
+    head
+        Procedural or of a label map.
+    voxel_size
+        mm.
+    tilt
+        Of the grid in the scanner, about its three axes, degrees.
+    """
+    low, high = _brain_box(head, tilt)
+    affine, shape = grid_around(low, high, voxel_size, tilt)
+    sample = sample_head(head, affine, shape, np.eye(4))
+    mask = sample.brain > 0.5
+    _, local = total_and_local_field(sample, voxel_size, b0_direction(affine), head.outside)
+    mean = sample.brain_chi.sum() / sample.brain.sum()
+    chi = torch.where(mask, sample.brain_chi - mean * sample.brain, 0.0)
+    return Problem(torch.where(mask, local, 0.0), chi, mask, sample.labels, affine)
+
+
+def with_lesions(problem: Problem, values: Sequence[float], *, radius: float = 4.0) -> tuple[Problem, torch.Tensor]:
+    """The same with spheres of other susceptibility deep in the brain, apart from each other.
+
+    Parameters
+    ----------
+    problem
+        A brain.
+    values
+        Susceptibility of each lesion, ppm.
+    radius
+        mm.
+
+    Returns
+    -------
+    problem
+        With the field of the lesions.
+    lesions
+        Number of the lesion at each voxel that lies wholly in it, from 1; 0 elsewhere; (X, Y, Z), int64.
+
+    Raises
+    ------
+    ValueError
+        The brain has no room for so many.
+    """
+    size = problem.voxel_size
+    deep = depth(problem.mask, size)
+    points = coordinates(as_size(deep.shape), size)
+    free = deep > 2.0 * radius
+    chi, lesions = problem.chi.clone(), torch.zeros(deep.shape, dtype=torch.int64)
+    generator = torch.Generator().manual_seed(problem.seed)
+    for number, value in enumerate(values, start=1):
+        places = torch.nonzero(free)
+        if not len(places):
+            raise ValueError(f"lesions: no room for {len(values)} of radius {radius:g} mm; give fewer or smaller ones")
+        centre = points[tuple(places[torch.randint(len(places), (), generator=generator)])]
+        distance = (points - centre).norm(dim=-1)
+        chi += share_within(distance, radius, min(size)) * (value - chi)
+        lesions[distance < radius - max(size)] = number
+        free &= distance > 5.0 * radius
+    added = forward_field(chi - problem.chi, size, problem.b0_dir)
+    clean = torch.where(problem.mask, problem.clean + added, 0.0)
+    return dataclasses.replace(problem, clean=clean, chi=chi), lesions
+
+
+def shapes_problem(size: int, *, snr: float = 100.0, seed: int = 0) -> Problem:
+    """Spheres and cylinders in a ball, at any resolution the same, with their exact field.
+
+    Parameters
+    ----------
+    size
+        Voxels along each axis, whose length is always 256 mm; B0 is along the third.
+    snr
+        Largest field in the ball over the SD of its noise.
+    seed
+        Of shapes and noise.
+    """
+    draw = Draws(seeded("shapes", seed))
+    voxel = 256.0 / size
+    points = coordinates((size, size, size), (voxel,) * 3)
+    up = (0.0, 0.0, 1.0)
+    chi, field = torch.zeros_like(points[..., 0]), torch.zeros_like(points[..., 0])
+    for _ in range(24):
+        radius, value = draw.between(8.0, 24.0), draw.between(-0.05, 0.05)
+        away = draw.between(0.0, 110.0 - radius)
+        centre = [away * part for part in draw.direction()]
+        chi += value * share_within((points - points.new_tensor(centre)).norm(dim=-1), radius, voxel)
+        field += sphere_field(points, centre, radius, value, up)
+    for _ in range(6):
+        radius, value = draw.between(4.0, 12.0), draw.between(-0.05, 0.05)
+        centre, axis = [draw.between(-60.0, 60.0) for _ in range(3)], draw.direction(90.0)
+        chi += value * share_within(distance_to_line(points, centre, axis), radius, voxel)
+        field += cylinder_field(points, centre, axis, radius, value, up)
+    mask = points.norm(dim=-1) < 115.0
+    clean = torch.where(mask, field, 0.0)
+    affine = np.diag([voxel, voxel, voxel, 1.0])
+    labels = mask.to(torch.uint8)
+    return Problem(clean, torch.where(mask, chi, 0.0), mask, labels, affine, float(clean.abs().max()) / snr, seed)
+
+
+def _brain_box(head: Head, tilt: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Corners of the box about the brain along the axes of a tilted grid, mm, from samples 3 mm apart."""
+    step = (3.0,) * 3
+    low, high = (np.array(corner) for corner in head.bounds)
+    reach = float(max(np.linalg.norm(low), np.linalg.norm(high)))
+    affine, shape = grid_around([-reach] * 3, [reach] * 3, step, tilt)
+    brain = sample_head(head, affine, shape, np.eye(4), supersample=1).brain > 0.5
+    start = np.linalg.inv(affine[:3, :3] / step) @ affine[:3, 3]
+    at = start + torch.nonzero(brain).numpy() * step
+    return (at.min(0) - 6.0).tolist(), (at.max(0) + 6.0).tolist()
