@@ -66,3 +66,29 @@ def noise_of_parts(parts: Sequence[torch.Tensor], mask: torch.Tensor) -> float:
         return 0.0
     found = torch.cat([part[inside].abs() for part in parts]).median()
     return float(found) / _MEDIAN_OF_NORMAL / 2.0 ** (len(axes) / 2)
+
+
+#: Share of the median magnitude below which a voxel's noise rises no more.
+_FAINT = 0.05
+
+
+def noise_of_field(field: torch.Tensor, mask: torch.Tensor, magnitude: torch.Tensor) -> torch.Tensor:
+    """Standard deviation of a field map, which falls as the magnitude rises.
+
+    Parameters
+    ----------
+    field
+        (X, Y, Z).
+    mask
+        bool, (X, Y, Z).
+    magnitude
+        (X, Y, Z), any unit; below a twentieth of its median over the mask it counts as that.
+
+    Returns
+    -------
+    torch.Tensor
+        Unit of the field, (X, Y, Z); zero outside the mask.
+    """
+    relative = (magnitude / magnitude[mask].median()).clamp_min(_FAINT)
+    # noise times magnitude is the same everywhere
+    return torch.where(mask, noise_of_parts([field * relative], mask) / relative, 0.0)

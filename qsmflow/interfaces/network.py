@@ -11,6 +11,7 @@ import torch
 from nipype.interfaces.base import File, isdefined, traits
 
 from qsmflow import config
+from qsmflow.core.noise import noise_of_field
 from qsmflow.engines.resources import BASE_GB, Resources, available_memory_gb
 from qsmflow.errors import InputError
 from qsmflow.nets import Prediction, predict
@@ -32,7 +33,8 @@ _RESOURCES = Resources(volumes=100, cpus=64, minutes=4, least_voxels=4_000_000)
 class NetworkInputSpec(StageInputSpec):
     """Inputs of every network."""
 
-    noise = File(exists=True, desc="standard deviation of the field, ppm, for networks that ask; else it is estimated")
+    noise = File(exists=True, desc="standard deviation of the field, ppm, for networks that ask for it")
+    magnitude = File(exists=True, desc="any unit; without a map of the noise it tells how that is distributed")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True, desc="compute on a CUDA device")
     memory = traits.Float(
         0.0,
@@ -69,7 +71,7 @@ class Network(StageInterface):
         """`predict` of the volume upright, its maps as the volume is stored."""
         check(self.inputs.weights, self.output)
         upright = Upright.of(volume.affine)
-        noise = load_magnitude(self.inputs.noise, volume, mask) if isdefined(self.inputs.noise) else None
+        noise = self._noise(volume, mask)
         if self.inputs.use_gpu and not torch.cuda.is_available():
             raise InputError("use_gpu: this machine has no CUDA device that torch can use; take --no-use_gpu")
         memory, beside = self._memory(volume)
@@ -89,6 +91,14 @@ class Network(StageInterface):
             given = error.given if memory is None else 1e9 * memory
             raise TooLittleMemoryError(error.voxels, error.least + 1e9 * beside, given) from error
         return Prediction(upright.back(made.map), None if made.sd is None else upright.back(made.sd), made.told)
+
+    def _noise(self, volume: Volume, mask: torch.Tensor) -> torch.Tensor | None:
+        """Standard deviation of the field: as given, or by the magnitude, or not known."""
+        if isdefined(self.inputs.noise):
+            return load_magnitude(self.inputs.noise, volume, mask)
+        if isdefined(self.inputs.magnitude):
+            return noise_of_field(volume.data, mask, load_magnitude(self.inputs.magnitude, volume, mask))
+        return None
 
     def _memory(self, volume: Volume) -> tuple[float | None, float]:
         """GB that the stage may take, None for what is free on a GPU, and of these what it takes beside the network."""

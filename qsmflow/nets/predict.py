@@ -148,7 +148,7 @@ def infer(
         "SlabRows": list(how.rows),
         "BeyondTraining": float(f"{beyond:.2g}"),
     }
-    if any(channel.name == "noise" for channel in card.inputs):
+    if any(channel.name in ("noise", "certainty") for channel in card.inputs):
         told["FieldNoise"] = float(f"{float(noise_map(scan)[scan.mask].median()):.3g}")
         told["FieldNoiseFrom"] = "estimate" if scan.noise is None else "map"
     if card.output.name == "field" and not frame.exact:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from qsmflow.core.noise import noise_of_parts
 from qsmflow.errors import InputError
 from qsmflow.interfaces.network import Denoiser, QSMnet
 from qsmflow.interfaces.volume import Volume, load, save
@@ -131,6 +132,11 @@ def test_a_denoiser_is_given_the_noise(files: dict[str, str], tmp_path: Path) ->
     done = Denoiser(weights=str(path), noise=noise, **files).run(cwd=str(tmp_path)).outputs
     assert done.out_report["Measured"]["Weights"][0]["FieldNoise"] == 0.004
     assert load(done.out_file).data.shape == (12, 14, 10)
+    magnitude = save(Volume(torch.full((12, 14, 10), 300.0), load(files["mask"]).affine), tmp_path / "magnitude.nii")
+    volume, mask = load(files["in_file"]), load(files["mask"]).mask
+    told = Denoiser(weights=str(path), magnitude=magnitude, **files).run(cwd=str(tmp_path)).outputs.out_report
+    found = told["Measured"]["Weights"][0]["FieldNoise"]
+    assert found == pytest.approx(noise_of_parts([volume.data], mask), rel=0.01) and found > 0
     with pytest.raises(InputError, match="output is field, where chi is needed"):
         QSMnet(weights=str(path), **files).run(cwd=str(tmp_path))
 
