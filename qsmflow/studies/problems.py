@@ -142,38 +142,39 @@ def with_lesions(problem: Problem, values: Sequence[float], *, radius: float = 4
 
 
 def shapes_problem(size: int, *, snr: float = 100.0, seed: int = 0) -> Problem:
-    """Spheres and cylinders in a ball, at any resolution the same, with their exact field.
+    """Spheres and cylinders in a ball with their exact field, in finer or coarser steps.
+
+    Voxels are 1 mm and the shapes grow with the grid. Since a field does not depend on the unit of length, that is one
+    phantom at several resolutions.
 
     Parameters
     ----------
     size
-        Voxels along each axis, whose length is always 256 mm; B0 is along the third.
+        Voxels along each axis; B0 is along the third.
     snr
         Largest field in the ball over the SD of its noise.
     seed
         Of shapes and noise.
     """
     draw = Draws(seeded("shapes", seed))
-    voxel = 256.0 / size
-    points = coordinates((size, size, size), (voxel,) * 3)
-    up = (0.0, 0.0, 1.0)
+    points = coordinates((size, size, size), (1.0, 1.0, 1.0))
+    up, unit = (0.0, 0.0, 1.0), size / 256.0
     chi, field = torch.zeros_like(points[..., 0]), torch.zeros_like(points[..., 0])
     for _ in range(24):
-        radius, value = draw.between(8.0, 24.0), draw.between(-0.05, 0.05)
-        away = draw.between(0.0, 110.0 - radius)
+        radius, value = unit * draw.between(8.0, 24.0), draw.between(-0.05, 0.05)
+        away = draw.between(0.0, unit * 110.0 - radius)
         centre = [away * part for part in draw.direction()]
-        chi += value * share_within((points - points.new_tensor(centre)).norm(dim=-1), radius, voxel)
+        chi += value * share_within((points - points.new_tensor(centre)).norm(dim=-1), radius)
         field += sphere_field(points, centre, radius, value, up)
     for _ in range(6):
-        radius, value = draw.between(4.0, 12.0), draw.between(-0.05, 0.05)
-        centre, axis = [draw.between(-60.0, 60.0) for _ in range(3)], draw.direction(90.0)
-        chi += value * share_within(distance_to_line(points, centre, axis), radius, voxel)
+        radius, value = unit * draw.between(4.0, 12.0), draw.between(-0.05, 0.05)
+        centre, axis = [unit * draw.between(-60.0, 60.0) for _ in range(3)], draw.direction(90.0)
+        chi += value * share_within(distance_to_line(points, centre, axis), radius)
         field += cylinder_field(points, centre, axis, radius, value, up)
-    mask = points.norm(dim=-1) < 115.0
+    mask = points.norm(dim=-1) < unit * 115.0
     clean = torch.where(mask, field, 0.0)
-    affine = np.diag([voxel, voxel, voxel, 1.0])
-    labels = mask.to(torch.uint8)
-    return Problem(clean, torch.where(mask, chi, 0.0), mask, labels, affine, float(clean.abs().max()) / snr, seed)
+    sd = float(clean.abs().max()) / snr
+    return Problem(clean, torch.where(mask, chi, 0.0), mask, mask.to(torch.uint8), np.eye(4), sd, seed)
 
 
 def _brain_box(head: Head, tilt: Sequence[float]) -> tuple[list[float], list[float]]:
