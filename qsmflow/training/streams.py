@@ -93,12 +93,13 @@ class Heads(Stream):
     def sight(self, number: int) -> Sight:
         """The scene of a number as the network sees it: made, or kept from when it was first made."""
         kept = self.recipe.data.kept
-        if not kept or self.part == "validation":
+        if not kept:
             return super().sight(number)
-        path = self._path(f"volume-{number % kept:04d}")
+        which = number if self.part == "validation" else number % kept
+        path = self._path(f"volume-{which:04d}")
         if is_kept(path):
             return load_sight(path, self.device)
-        sight = super().sight(number % kept)
+        sight = super().sight(which)
         save_sight(sight, path)
         return sight
 

@@ -98,6 +98,16 @@ def test_kept_volumes_are_made_once(tmp_path: Path) -> None:
     torch.testing.assert_close(first.inputs, again.inputs, rtol=1e-2, atol=1e-3)
 
 
+def test_held_out_volumes_are_kept_and_never_the_same_twice(tmp_path: Path) -> None:
+    save_anatomy(small_anatomy(), tmp_path / "validation-native-0-0000.pt")
+    data = {"kind": "heads", "anatomies": 1, "kept": 1}
+    held_out = open_stream(recipe(inputs=["field", "tkd"], data=data, frame="native"), "validation", tmp_path, CPU)
+    first, second = held_out.sight(0), held_out.sight(1)
+    assert len(list(tmp_path.glob("validation-native-0-volume-*.pt"))) == 2
+    assert not torch.equal(first.truth, second.truth)
+    torch.testing.assert_close(held_out.sight(1).truth, second.truth, atol=1e-3, rtol=1e-3)
+
+
 def test_training_and_validation_share_nothing(tmp_path: Path) -> None:
     folder = cosmos_output(tmp_path, heads=3)
     made = recipe(data={"kind": "cosmos", "folder": str(folder)})
