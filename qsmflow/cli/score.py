@@ -45,6 +45,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("truth", type=Path, metavar="TRUTH", help="true susceptibility, ppm")
     parser.add_argument("mask", type=Path, metavar="MASK", help="where the maps are compared; voxels above 0")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="label map: adds mean and SD of every region")
+    parser.add_argument(
+        "--challenge",
+        action="store_true",
+        help="add the eight metrics of the second reconstruction challenge; --labels are those of its phantom",
+    )
     parser.add_argument("--tsv", type=Path, metavar="FILE", help="also write the numbers as a table, one a line")
     parser.set_defaults(func=run)
 
@@ -53,11 +58,16 @@ def run(args: argparse.Namespace) -> int:
     """Score, print and write; returns 0 and raises `InputError` or `UsageError` on what cannot be scored."""
     if args.tsv is not None and not args.tsv.absolute().parent.is_dir():
         raise UsageError(f"{args.tsv}: --tsv: its folder does not exist; make it first")
+    if args.challenge and args.labels is None:
+        raise UsageError("--challenge: needs the labels of the phantom; give --labels")
     truth = _load(args.truth)
     volumes = [_load(path) for path in (args.map, args.mask, args.labels) if path is not None]
     for volume in volumes:
         _check_grid(volume, truth)
-    rows = list(_rows(volumes[0], truth, volumes[1], volumes[2] if args.labels is not None else None))
+    labels = volumes[2] if args.labels is not None else None
+    rows = list(_rows(volumes[0], truth, volumes[1], labels))
+    if args.challenge and labels is not None:
+        rows += _challenge_rows(volumes[0], truth, volumes[1], labels)
     _print_table(args.map, args.truth, rows)
     if args.tsv is not None:
         _write_tsv(args.tsv, args.map, args.truth, rows)
@@ -125,6 +135,20 @@ def _rows(chi: _Volume, truth: _Volume, mask: _Volume, labels: _Volume | None) -
         yield Row(str(label), "sd_map", found.sd, "ppm", "n - 1")
         yield Row(str(label), "mean_truth", expected.mean, "ppm", "")
         yield Row(str(label), "sd_truth", expected.sd, "ppm", "n - 1")
+
+
+def _challenge_rows(chi: _Volume, truth: _Volume, mask: _Volume, labels: _Volume) -> Iterator[Row]:
+    import numpy as np
+    import torch
+
+    from qsmflow.core.challenge import challenge_metrics
+
+    x, y = (torch.from_numpy(np.nan_to_num(volume.data.astype(np.float64))) for volume in (chi, truth))
+    within = torch.from_numpy(_integers(mask) > 0)
+    regions = torch.from_numpy(_integers(labels).astype(np.int64))
+    for name, value in challenge_metrics(x, y, within, regions).items():
+        unit = "%" if "NRMSE" in name else "ppm voxels" if name.endswith("Moment") else ""
+        yield Row("mask", name, value, unit, "second reconstruction challenge")
 
 
 def _integers(volume: _Volume) -> NDArray[Any]:

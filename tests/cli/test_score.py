@@ -63,6 +63,17 @@ def test_numbers_reach_terminal_and_file(files, capsys):
         assert name in shown
 
 
+def test_the_metrics_of_the_challenge_need_labels(files, capsys):
+    assert _score(files, "--challenge") == 2
+    assert "--challenge: needs the labels" in capsys.readouterr().err
+    assert _score(files, "--challenge", "--labels", str(files["labels"]), "--tsv", str(files["tsv"])) == 0
+    with files["tsv"].open() as file:
+        values = {row["metric"]: row["value"] for row in csv.DictReader(file, delimiter="\t")}
+    assert float(values["NRMSE"]) == pytest.approx(10, rel=1e-5)
+    assert float(values["dNRMSE_tissue"]) == pytest.approx(0, abs=1e-3)
+    assert values["dNRMSE_blood"] == "n/a" and "CalcStreak" not in values
+
+
 def test_scaled_integers_are_read_as_real_values(files, tmp_path):
     data = nib.load(files["map"]).get_fdata()
     image = nib.Nifti1Image(data, AFFINE)
