@@ -14,7 +14,8 @@ class PackedUNet(UNet):
     Layer by layer:
 
     1. The voxels of each block become channels: 8 times `inputs` of them at half the size.
-    2. A `UNet` of `width` channels and `levels` halvings, whose last convolution gives eight channels.
+    2. A `UNet` of `width` channels and `levels` halvings without normalisation, whose last convolution gives eight
+       channels.
     3. These become the voxels of each block again; with `residual` the first input channel is added.
 
     Most of what a U-Net computes it computes at full size, where one convolution follows another with few channels. To
@@ -49,7 +50,15 @@ class PackedUNet(UNet):
         residual: bool = True,
     ):
         refuse_parameter("inputs", inputs, 1, 64)
-        super().__init__(inputs=8 * inputs, outputs=8, width=width, levels=levels, kernel=kernel, activation=activation)
+        super().__init__(
+            inputs=8 * inputs,
+            outputs=8,
+            width=width,
+            levels=levels,
+            kernel=kernel,
+            activation=activation,
+            normalised=False,
+        )
         self.inputs, self.levels, self.residual = inputs, levels + 1, residual
         for parameter in self.head.parameters():
             torch.nn.init.zeros_(parameter)

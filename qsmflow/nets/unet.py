@@ -52,6 +52,9 @@ class UNet(Ladder):
         ``relu`` or ``leaky_relu`` (slope 0.1).
     residual
         The network computes what is added to the first input channel, and has one output.
+    normalised
+        Whether there is batch normalisation. Its statistics are those of the batch while it trains and an average of
+        them later; where heads differ by more than a network can tell, as by strong lesions, that is another network.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class UNet(Ladder):
         kernel: int = 3,
         activation: str = "relu",
         residual: bool = False,
+        normalised: bool = True,
     ):
         super().__init__()
         for name, value, allowed in (("dims", dims, _CONV), ("activation", activation, _ACTIVATION)):
@@ -94,11 +98,14 @@ class UNet(Ladder):
         def pair(first: int, last: int) -> nn.Sequential:
             layers: list[nn.Module] = []
             for channels in (first, last):
-                layers += [
-                    _CONV[dims](channels, last, kernel, padding=kernel // 2),
-                    _NORM[dims](last, eps=1e-3, momentum=0.01),
-                    _ACTIVATION[activation](),
-                ]
+                layers.append(_CONV[dims](channels, last, kernel, padding=kernel // 2))
+                if normalised:
+                    layers.append(_NORM[dims](last, eps=1e-3, momentum=0.01))
+                else:  # nothing else keeps the scale from layer to layer
+                    weight, bias = layers[-1].parameters()
+                    nn.init.kaiming_normal_(weight, nonlinearity="relu")
+                    nn.init.zeros_(bias)
+                layers.append(_ACTIVATION[activation]())
             return nn.Sequential(*layers)
 
         self.down = nn.ModuleList(
@@ -207,7 +214,12 @@ class Denoiser(UNet):
         As of `UNet`.
     noise_map
         Whether there is the second channel.
+    normalised
+        As of `UNet`.
     """
 
-    def __init__(self, *, dims: int = 3, width: int = 32, levels: int = 4, noise_map: bool = True):
-        super().__init__(dims=dims, inputs=2 if noise_map else 1, width=width, levels=levels, residual=True)
+    def __init__(
+        self, *, dims: int = 3, width: int = 32, levels: int = 4, noise_map: bool = True, normalised: bool = True
+    ):
+        inputs = 2 if noise_map else 1
+        super().__init__(dims=dims, inputs=inputs, width=width, levels=levels, residual=True, normalised=normalised)
