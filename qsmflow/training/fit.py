@@ -66,14 +66,17 @@ class _Clock(Callback):
 
 
 class _Export(Callback):
-    """Writes weights and card after each look at the held-out volumes, and at the end."""
+    """Writes weights and card after each look at the held-out volumes, and at the end.
+
+    It must come before `_Average` among the callbacks, which puts the moving average into the module while it is
+    validated, and takes it out again in the same hook.
+    """
 
     def __init__(self, path: Path, clock: _Clock):
         self._path, self._clock = path, clock
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.is_global_zero and not trainer.sanity_checking and isinstance(pl_module, Training):
-            # The moving average stands in the module while it is validated.
             write_weights(pl_module, self._path, trainer, self._clock.state_dict()["hours"])
 
 

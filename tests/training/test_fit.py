@@ -103,6 +103,20 @@ def test_it_learns(tmp_path: Path) -> None:
     assert list(tmp_path.glob("log/*/events*"))
 
 
+def test_the_moving_average_is_written_and_scored(tmp_path: Path) -> None:
+    """Once while it fits, at a look at the last step, and once after it."""
+    fit = {"steps": 12, "batch": 2, "learning_rate": 1e-2, "schedule": "constant"}
+    written = {}
+    for ema, looks in ((0.9, 12), (0.9, 8), (0.0, 12)):
+        recipe = from_table(Recipe, {**TINY, "fit": {**fit, "ema": ema, "validate_steps": looks}})
+        written[ema, looks] = load(train(recipe, tmp_path / f"{ema}-{looks}", device="cpu"))
+    (looked, card), (after, other), (last, _) = written.values()
+    for name, value in looked.state_dict().items():
+        torch.testing.assert_close(value, after.state_dict()[name], rtol=0, atol=0, msg=name)
+    assert card.scores == other.scores
+    assert not torch.equal(looked.head.weight, last.head.weight)
+
+
 def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
     short = from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 2}})
     train(short, tmp_path, device="cpu")
