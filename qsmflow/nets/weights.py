@@ -112,7 +112,8 @@ def save(network: Ladder, card: Card, path: Path, *, half: bool = True) -> Card:
     Raises
     ------
     CardError
-        The name has another ending, the network is not what the card says, or a weight is not finite in that form.
+        The name has another ending, the network is not what the card says, a weight is not finite in that form, or
+        the disk is full.
     """
     if path.suffix != SUFFIX:
         raise CardError(f"{path}: the name of a weight file ends in {SUFFIX}")
@@ -127,7 +128,11 @@ def save(network: Ladder, card: Card, path: Path, *, half: bool = True) -> Card:
     # under other names first: whoever is stopped here leaves whole files
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     unfinished_card = card_path(path).with_name(f"{card_path(path).name}.{os.getpid()}")
-    save_file(tensors, unfinished)
+    try:
+        save_file(tensors, unfinished)
+    except SafetensorError as error:
+        unfinished.unlink(missing_ok=True)
+        raise CardError(f"{path}: cannot be written ({error}); free space, or take another folder") from error
     written = dataclasses.replace(card, sha256=digest(unfinished))
     written.write(unfinished_card)
     unfinished.replace(path)

@@ -9,18 +9,22 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 import qsmflow
-from qsmflow.errors import InputError
+from qsmflow.errors import InputError, QsmflowError, UsageError
 from qsmflow.nets.card import CardError
 from qsmflow.nets.weights import SUFFIX, save, verify
 from qsmflow.settings import ConfigError, from_table, read_table, to_toml
@@ -143,8 +147,27 @@ def train(
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", ".*sync_dist=True", UserWarning)  # all processes look at the same volumes
+    trainer = _trainer(recipe, folder, device, devices, nodes)
+    module = Training(recipe, folder / "material", workers)
+    with _told(folder):
+        trainer.fit(module, ckpt_path=last if last.is_file() else None)
+        # known to every process alike, where the file of the first may not be there yet
+        if module.looked_at != recipe.fit.steps:
+            trainer.validate(module, verbose=False)  # which writes the weights
+    return weights
+
+
+def _trainer(recipe: Recipe, folder: Path, device: str, devices: int, nodes: int) -> lightning.Trainer:
+    """Lightning as the recipe says.
+
+    Raises
+    ------
+    UsageError
+        There are not so many devices, or nothing tells the nodes of each other.
+    """
     fit = recipe.fit
     clock = _Clock()
+    weights = folder / f"{recipe.name}{SUFFIX}"
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         "last",
@@ -155,30 +178,57 @@ def train(
     callbacks: list[Callback] = [clock, checkpoints, _Export(weights, clock)]
     if fit.ema:
         callbacks.append(_Average(fit.ema))
-    trainer = lightning.Trainer(
-        accelerator="cpu" if device == "cpu" or not torch.cuda.is_available() else "gpu",
-        devices=devices,
-        num_nodes=nodes,
-        max_steps=fit.steps,
-        max_epochs=-1,
-        precision=_PRECISION[fit.precision],
-        gradient_clip_val=fit.clip or None,
-        val_check_interval=min(fit.validate_steps, fit.steps),
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        callbacks=callbacks,
-        logger=[CSVLogger(folder, "log"), TensorBoardLogger(folder, "log")],
-        use_distributed_sampler=False,
-        deterministic="warn",
-        enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
-    )
-    module = Training(recipe, folder / "material", workers)
-    trainer.fit(module, ckpt_path=last if last.is_file() else None)
-    if module.looked_at != fit.steps:  # known to every process alike, where the file of the first may not be there yet
-        trainer.validate(module, verbose=False)  # which writes the weights
-    return weights
+    table = CSVLogger(folder, "log")
+    try:
+        trainer = lightning.Trainer(
+            accelerator="cpu" if device == "cpu" or not torch.cuda.is_available() else "gpu",
+            devices=devices,
+            num_nodes=nodes,
+            max_steps=fit.steps,
+            max_epochs=-1,
+            precision=_PRECISION[fit.precision],
+            gradient_clip_val=fit.clip or None,
+            val_check_interval=min(fit.validate_steps, fit.steps),
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+            callbacks=callbacks,
+            logger=[table, TensorBoardLogger(folder, "log", table.version)],
+            default_root_dir=folder,  # where a job that SLURM queues again finds its checkpoint
+            use_distributed_sampler=False,
+            deterministic="warn",
+            enable_model_summary=False,
+            enable_progress_bar=sys.stderr.isatty(),
+        )
+        environment = getattr(trainer.strategy, "cluster_environment", None)
+        if environment is not None:
+            environment.validate_settings(devices, nodes)
+    except (MisconfigurationException, ValueError) as error:
+        raise UsageError(f"--devices {devices} --nodes {nodes}: {error}") from error
+    if nodes > 1 and isinstance(environment, LightningEnvironment) and "MASTER_ADDR" not in os.environ:
+        raise UsageError(
+            f"--nodes {nodes}: nothing tells of the others; start it by srun in a SLURM job, or by torchrun"
+        )
+    return trainer
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """What ends a run early, as the command line knows it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was interrupted or terminated, where Lightning leaves with exit codes 1 and 0.
+    QsmflowError
+        Something cannot be written.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    except OSError as error:
+        raise QsmflowError(f"{folder}: {error}; mend it, and the same command goes on") from error
 
 
 def is_first() -> bool:

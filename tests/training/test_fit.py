@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from qsmflow.errors import InputError, QsmflowError
+from qsmflow.cli.main import main
+from qsmflow.errors import InputError, QsmflowError, UsageError
 from qsmflow.nets.weights import load
 from qsmflow.settings import ConfigError, from_table, to_toml
 from qsmflow.training.fit import train
 from qsmflow.training.recipe import FOLDER, Recipe, read_recipe
+from tests.training.test_streams import cosmos_output
 
 pytest.importorskip("lightning")
 
@@ -205,3 +207,64 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 def test_only_cosmos_takes_data(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="takes no --data"):
         read_recipe("deepqsm", tmp_path)
+
+
+def test_what_workers_find_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = cosmos_output(tmp_path / "out", heads=3)
+    for mask in labels.glob("sub-[12]/anat/*_mask.nii.gz"):  # of the heads that are not held out
+        mask.write_bytes(b"")
+    recipe = tmp_path / "tiny.toml"
+    data = {"kind": "cosmos", "patch": 16, "folder": str(labels)}
+    recipe.write_text(to_toml(from_table(Recipe, {**TINY, "data": data})))
+    assert main(["train", str(recipe), "--out", str(tmp_path / "run"), "--device", "cpu", "--workers", "2"]) == 2
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error" in line)
+    assert "_mask.nii.gz: cannot be read" in line and "Traceback" not in line and len(line) < 400
+
+
+@pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_says_so(signalled: signal.Signals, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(to_toml(from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 100_000}})))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = command(recipe, tmp_path / "run")
+    process = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file():
+        assert process.poll() is None, "it ended before a checkpoint was written"
+        time.sleep(0.01)
+    process.send_signal(signalled)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; what is finished is kept" in told and "Traceback" not in told
+
+
+def one_task_of_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process as SLURM starts the only one of a job."""
+    told = {"NTASKS": "1", "NTASKS_PER_NODE": "1", "JOB_NAME": "train", "JOB_ID": "5"}
+    for name, value in {**told, "PROCID": "0", "LOCALID": "0", "NODEID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+
+
+def test_devices_and_nodes_that_are_not_there_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = from_table(Recipe, TINY)
+    with pytest.raises(UsageError, match="--nodes 2: nothing tells of the others"):
+        train(recipe, tmp_path, device="cpu", nodes=2)
+    one_task_of_slurm(monkeypatch)
+    with pytest.raises(UsageError, match=r"--devices 2 --nodes 1: .*ntasks-per-node=1"):
+        train(recipe, tmp_path, device="cpu", devices=2)
+
+
+def test_checkpoints_in_the_folder_where_it_is_called_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as Lightning leaves of a job that SLURM queues again."""
+    monkeypatch.chdir(tmp_path)
+    one_task_of_slurm(monkeypatch)
+    (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"of another run")
+    short = from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 2}})
+    assert train(short, tmp_path / "run", device="cpu").is_file()
+
+
+def test_a_start_logs_into_one_folder(tmp_path: Path) -> None:
+    train(from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 2}}), tmp_path, device="cpu")
+    (version,) = (tmp_path / "log").iterdir()
+    assert (version / "metrics.csv").is_file() and list(version.glob("events*"))
