@@ -178,6 +178,19 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def without_prefix(network: Ladder, tensors: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """`tensors` by the names of `network` where all have one prefix, as a module that holds it gives; else as they are.
+
+    That of a Lightning module is the name it gives to the network, that of training on several devices ``module.``.
+    """
+    own = network.state_dict().keys()
+    first = next(iter(own))
+    for prefix in [name.removesuffix(first) for name in tensors if name.endswith(first)]:
+        if tensors.keys() == {f"{prefix}{name}" for name in own}:
+            return {name: tensors[f"{prefix}{name}"] for name in own}
+    return tensors
+
+
 def fill(network: Ladder, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
     """Put `tensors` into `network`; `CardError` names the first of `path` that is missing, or of another shape."""
     own = {name: tuple(value.shape) for name, value in network.state_dict().items()}
