@@ -221,7 +221,7 @@ def _told(folder: Path) -> Iterator[None]:
     KeyboardInterrupt
         It was interrupted or terminated, where Lightning leaves with exit codes 1 and 0.
     QsmflowError
-        Something cannot be written.
+        Something cannot be written, or memory does not suffice.
     """
     try:
         yield
@@ -229,6 +229,13 @@ def _told(folder: Path) -> Iterator[None]:
         raise KeyboardInterrupt from error
     except OSError as error:
         raise QsmflowError(f"{folder}: {error}; mend it, and the same command goes on") from error
+    except RuntimeError as error:
+        # torch has a class for this of a GPU alone
+        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+            raise
+        raise QsmflowError(
+            f"{folder}: too little memory for this recipe; lower its fit.batch or data.patch, and take another --out"
+        ) from error
 
 
 def is_first() -> bool:
