@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -130,7 +131,7 @@ def train(
     Raises
     ------
     InputError
-        The folder is that of another recipe or cannot be written, its checkpoint is cut short, there are no labels, or
+        The folder is that of another recipe or cannot be written, its checkpoint is damaged, there are no labels, or
         `device` is ``cuda`` and there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
@@ -139,8 +140,8 @@ def train(
     weights, last = folder / f"{recipe.name}{SUFFIX}", folder / "checkpoints" / "last.ckpt"
     if _finished(weights, recipe):
         return weights
-    if last.is_file() and not is_whole(last):
-        raise InputError(f"{last}: cut short; delete it, and the run begins again")
+    if last.is_file() and not _is_intact(last):
+        raise InputError(f"{last}: cut short or damaged; delete it, and the run begins again")
     # labels that are not there are told before anything is written
     open_stream(recipe, "training", folder / "material", torch.device("cpu"))
     _keep(recipe, folder)
@@ -249,6 +250,14 @@ def _finished(weights: Path, recipe: Recipe) -> bool:
         return weights.is_file() and verify(weights).training.get("steps") == recipe.fit.steps
     except CardError:
         return False
+
+
+def _is_intact(checkpoint: Path) -> bool:
+    """Whether all of a checkpoint is there as it was written."""
+    if not is_whole(checkpoint):
+        return False
+    with zipfile.ZipFile(checkpoint) as parts:
+        return parts.testzip() is None
 
 
 def _refuse_other(recipe: Recipe, folder: Path) -> None:

@@ -122,7 +122,9 @@ class Recipe(Settings):
     )
     inputs: tuple[str, ...] = setting(("field",), "channels that the network sees")
     output: str = setting(
-        "chi", "what it gives: susceptibility, or the field without its noise", choices=("chi", "field")
+        "chi",
+        "what it gives: susceptibility, or the field without its noise and what background removal left in it",
+        choices=("chi", "field"),
     )
     field_sd: float = setting(0.02, "ppm: fields are divided by it", low=1e-9)
     chi_sd: float = setting(0.05, "ppm: susceptibilities are divided by it", low=1e-9)

@@ -190,7 +190,13 @@ def test_faults_of_the_folder_are_told(tmp_path: Path) -> None:
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     last.parent.mkdir(parents=True)
     last.write_bytes(b"PK, and no more")
-    with pytest.raises(InputError, match=r"last.ckpt: cut short; delete it"):
+    with pytest.raises(InputError, match=r"last.ckpt: cut short or damaged; delete it"):
+        train(recipe, tmp_path / "run", device="cpu")
+    torch.save({"weights": torch.rand(3000)}, last)
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    last.write_bytes(content)
+    with pytest.raises(InputError, match=r"last.ckpt: cut short or damaged"):
         train(recipe, tmp_path / "run", device="cpu")
 
 
