@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,11 +25,10 @@ from lightning.pytorch.utilities import rank_zero_only
 
 import qsmflow
 from qsmflow.errors import InputError, QsmflowError, UsageError
-from qsmflow.nets.card import CardError
-from qsmflow.nets.weights import SUFFIX, save, verify
-from qsmflow.settings import ConfigError, from_table, read_table, to_toml
+from qsmflow.nets.weights import SUFFIX, save
+from qsmflow.settings import to_toml
 
-from .anatomy import is_whole
+from .folder import finished, keep, refuse_damaged, refuse_other
 from .module import Training
 from .recipe import Recipe
 from .streams import open_stream
@@ -136,15 +134,14 @@ def train(
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch sees no CUDA device; take --device cpu or mend the driver")
-    _refuse_other(recipe, folder)
+    refuse_other(recipe, folder)
     weights, last = folder / f"{recipe.name}{SUFFIX}", folder / "checkpoints" / "last.ckpt"
-    if _finished(weights, recipe):
+    if finished(weights, recipe):
         return weights
-    if last.is_file() and not _is_intact(last):
-        raise InputError(f"{last}: cut short or damaged; delete it, and the run begins again")
+    refuse_damaged(last)
     # labels that are not there are told before anything is written
     open_stream(recipe, "training", folder / "material", torch.device("cpu"))
-    _keep(recipe, folder)
+    keep(recipe, folder)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", ".*sync_dist=True", UserWarning)  # all processes look at the same volumes
@@ -242,50 +239,6 @@ def _told(folder: Path) -> Iterator[None]:
 def is_first() -> bool:
     """Whether this process is the first of those that train together."""
     return int(getattr(rank_zero_only, "rank", 0)) == 0
-
-
-def _finished(weights: Path, recipe: Recipe) -> bool:
-    """Whether weights and card of the last step are there; what was stopped while it wrote them is not finished."""
-    try:
-        return weights.is_file() and verify(weights).training.get("steps") == recipe.fit.steps
-    except CardError:
-        return False
-
-
-def _is_intact(checkpoint: Path) -> bool:
-    """Whether all of a checkpoint is there as it was written."""
-    if not is_whole(checkpoint):
-        return False
-    with zipfile.ZipFile(checkpoint) as parts:
-        return parts.testzip() is None
-
-
-def _refuse_other(recipe: Recipe, folder: Path) -> None:
-    """Refuse a folder that holds the run of another recipe."""
-    path = folder / "recipe.toml"
-    if not path.is_file():
-        return
-    try:
-        kept = from_table(Recipe, read_table(path))
-    except ConfigError as error:
-        raise InputError(f"{path}: not the recipe of this run ({error}); take another --out") from error
-    if kept != recipe:
-        raise InputError(f"{folder}: holds a run of another recipe (its recipe.toml differs); take another --out")
-
-
-def _keep(recipe: Recipe, folder: Path) -> None:
-    """Write the recipe into a new folder."""
-    path = folder / "recipe.toml"
-    if path.is_file():
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # processes that train together may all come here
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(to_toml(recipe))
-        unfinished.replace(path)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made or written ({error.strerror}); take another --out") from error
 
 
 def _hardware(device: torch.device, count: int) -> str:
