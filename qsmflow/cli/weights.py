@@ -22,7 +22,9 @@ def add_parser(subparsers: Any) -> None:
     info.add_argument("weights", metavar="WEIGHTS", help=_ONE)
     info.set_defaults(func=_info)
     taken = actions.add_parser("import", help="weights of a training run as a weight file with its card")
-    taken.add_argument("state", type=Path, metavar="STATE", help="state dict, written by torch.save")
+    taken.add_argument(
+        "state", type=Path, metavar="STATE", help="state dict, or a checkpoint with one, written by torch.save"
+    )
     taken.add_argument("card", type=Path, metavar="CARD", help="card of the network, JSON; its sha256 is filled in")
     taken.add_argument("out", type=Path, metavar="OUT", help="the .safetensors file to write; its card goes beside it")
     taken.add_argument("--full", action="store_true", help="keep float32 (default: float16, half the size)")
@@ -76,7 +78,7 @@ def _import(args: argparse.Namespace) -> int:
         state = state.get("state_dict", state)
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{args.state}: not a state dict; give names and tensors, as network.state_dict() has them")
-    weights.fill(network, state, args.state)
+    weights.fill(network, weights.without_prefix(network, state), args.state)
     try:
         written = weights.save(network, card, args.out, half=not args.full)
     except OSError as error:

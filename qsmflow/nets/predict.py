@@ -20,6 +20,8 @@ from .slabs import plan, run
 from .weights import load, several
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+#: ppm: a field that is nowhere stronger than this is in another unit, such as tesla.
+WEAKEST = 1e-5
 #: Share of the mask in which the field may be beyond what a network was trained for.
 OUTLIERS = 1e-3
 
@@ -88,7 +90,8 @@ def predict(
     ------
     ValueError
         One of the arguments is not what is said above, field, mask and noise are not of one shape, the field in the
-        mask is not finite or not in the range of the card, there is no such device, or `memory` is too little.
+        mask is not finite, not in the range of the card or nothing, the weights give maps of different kinds, there is
+        no such device, or `memory` is too little.
     CardError
         The weights cannot be used.
     """
@@ -98,8 +101,14 @@ def predict(
     if not named:
         raise ValueError("weights: none are given; give a name or a path")
     maps, told = [], []
+    output = ""
     for one in named:
         network, card = load(one)
+        if output not in ("", card.output.name):
+            raise ValueError(
+                f"weights: {one} gives {card.output.name}, those before it {output}; a mean is of one kind"
+            )
+        output = card.output.name
         made, how = infer(network, card, scan, device=device, precision=precision, memory=memory)
         maps.append(made)
         told.append({"Name": card.name, "SHA256": card.sha256, **how})
@@ -177,6 +186,8 @@ def _refuse(scan: Scan, card: Card) -> float:
     inside = scan.field[scan.mask].abs()
     if not bool(torch.isfinite(inside).all()):
         raise ValueError("field: NaN or Inf in the mask; mend it or take them out of the mask")
+    if len(inside) and float(inside.max()) < WEAKEST:
+        raise ValueError(f"field: nowhere in the mask beyond {WEAKEST:g} ppm; give a local field in ppm, not in tesla")
     beyond = float((inside > card.largest).float().mean())
     if beyond > OUTLIERS:
         raise ValueError(

@@ -112,7 +112,8 @@ def save(network: Ladder, card: Card, path: Path, *, half: bool = True) -> Card:
     Raises
     ------
     CardError
-        The name has another ending, the network is not what the card says, or a weight is not finite in that form.
+        The name has another ending, the network is not what the card says, a weight is not finite in that form, or
+        the disk is full.
     """
     if path.suffix != SUFFIX:
         raise CardError(f"{path}: the name of a weight file ends in {SUFFIX}")
@@ -127,7 +128,11 @@ def save(network: Ladder, card: Card, path: Path, *, half: bool = True) -> Card:
     # under other names first: whoever is stopped here leaves whole files
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     unfinished_card = card_path(path).with_name(f"{card_path(path).name}.{os.getpid()}")
-    save_file(tensors, unfinished)
+    try:
+        save_file(tensors, unfinished)
+    except SafetensorError as error:
+        unfinished.unlink(missing_ok=True)
+        raise CardError(f"{path}: cannot be written ({error}); free space, or take another folder") from error
     written = dataclasses.replace(card, sha256=digest(unfinished))
     written.write(unfinished_card)
     unfinished.replace(path)
@@ -171,6 +176,19 @@ def digest(path: Path) -> str:
     """sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def without_prefix(network: Ladder, tensors: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """`tensors` by the names of `network` where all have one prefix, as a module that holds it gives; else as they are.
+
+    That of a Lightning module is the name it gives to the network, that of training on several devices ``module.``.
+    """
+    own = network.state_dict().keys()
+    first = next(iter(own))
+    for prefix in [name.removesuffix(first) for name in tensors if name.endswith(first)]:
+        if tensors.keys() == {f"{prefix}{name}" for name in own}:
+            return {name: tensors[f"{prefix}{name}"] for name in own}
+    return tensors
 
 
 def fill(network: Ladder, tensors: Mapping[str, torch.Tensor], path: Path) -> None:

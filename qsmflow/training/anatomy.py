@@ -16,6 +16,7 @@ import torch
 from qsmflow.core.background import vsharp
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.grid import Size, as_size
+from qsmflow.errors import InputError
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.phantom.pose import rotation
 
@@ -147,11 +148,15 @@ def save_anatomy(anatomy: Anatomy, path: Path) -> None:
 
 
 def write_whole(content: dict[str, Any], path: Path) -> None:
-    """Write tensors into a file that, once it is there, is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write tensors into a file that, once it is there, is whole; `InputError` where that cannot be."""
     unfinished = path.with_suffix(f".{os.getpid()}")
-    torch.save(content, unfinished)
-    unfinished.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, unfinished)
+        unfinished.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's, of a full disk
+        unfinished.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written ({error}); free space, or take another --out") from error
 
 
 def is_whole(path: Path) -> bool:

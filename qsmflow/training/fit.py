@@ -9,23 +9,26 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 import qsmflow
-from qsmflow.errors import InputError
-from qsmflow.nets.card import CardError
-from qsmflow.nets.weights import SUFFIX, save, verify
-from qsmflow.settings import ConfigError, from_table, read_table, to_toml
+from qsmflow.errors import InputError, QsmflowError, UsageError
+from qsmflow.nets.weights import SUFFIX, save
+from qsmflow.settings import to_toml
 
-from .anatomy import is_whole
+from .folder import finished, keep, refuse_damaged, refuse_other
 from .module import Training
 from .recipe import Recipe
 from .streams import open_stream
@@ -66,14 +69,17 @@ class _Clock(Callback):
 
 
 class _Export(Callback):
-    """Writes weights and card after each look at the held-out volumes, and at the end."""
+    """Writes weights and card after each look at the held-out volumes, and at the end.
+
+    It must come before `_Average` among the callbacks, which puts the moving average into the module while it is
+    validated, and takes it out again in the same hook.
+    """
 
     def __init__(self, path: Path, clock: _Clock):
         self._path, self._clock = path, clock
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.is_global_zero and not trainer.sanity_checking and isinstance(pl_module, Training):
-            # The moving average stands in the module while it is validated.
             write_weights(pl_module, self._path, trainer, self._clock.state_dict()["hours"])
 
 
@@ -123,25 +129,43 @@ def train(
     Raises
     ------
     InputError
-        The folder is that of another recipe or cannot be written, its checkpoint is cut short, there are no labels, or
+        The folder is that of another recipe or cannot be written, its checkpoint is damaged, there are no labels, or
         `device` is ``cuda`` and there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch sees no CUDA device; take --device cpu or mend the driver")
-    _refuse_other(recipe, folder)
+    refuse_other(recipe, folder)
     weights, last = folder / f"{recipe.name}{SUFFIX}", folder / "checkpoints" / "last.ckpt"
-    if _finished(weights, recipe):
+    if finished(weights, recipe):
         return weights
-    if last.is_file() and not is_whole(last):
-        raise InputError(f"{last}: cut short; delete it, and the run begins again")
+    refuse_damaged(last)
     # labels that are not there are told before anything is written
     open_stream(recipe, "training", folder / "material", torch.device("cpu"))
-    _keep(recipe, folder)
+    keep(recipe, folder)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
     warnings.filterwarnings("ignore", ".*sync_dist=True", UserWarning)  # all processes look at the same volumes
+    trainer = _trainer(recipe, folder, device, devices, nodes)
+    module = Training(recipe, folder / "material", workers)
+    with _told(folder):
+        trainer.fit(module, ckpt_path=last if last.is_file() else None)
+        # known to every process alike, where the file of the first may not be there yet
+        if module.looked_at != recipe.fit.steps:
+            trainer.validate(module, verbose=False)  # which writes the weights
+    return weights
+
+
+def _trainer(recipe: Recipe, folder: Path, device: str, devices: int, nodes: int) -> lightning.Trainer:
+    """Lightning as the recipe says.
+
+    Raises
+    ------
+    UsageError
+        There are not so many devices, or nothing tells the nodes of each other.
+    """
     fit = recipe.fit
     clock = _Clock()
+    weights = folder / f"{recipe.name}{SUFFIX}"
     checkpoints = ModelCheckpoint(
         folder / "checkpoints",
         "last",
@@ -152,71 +176,69 @@ def train(
     callbacks: list[Callback] = [clock, checkpoints, _Export(weights, clock)]
     if fit.ema:
         callbacks.append(_Average(fit.ema))
-    trainer = lightning.Trainer(
-        accelerator="cpu" if device == "cpu" or not torch.cuda.is_available() else "gpu",
-        devices=devices,
-        num_nodes=nodes,
-        max_steps=fit.steps,
-        max_epochs=-1,
-        precision=_PRECISION[fit.precision],
-        gradient_clip_val=fit.clip or None,
-        val_check_interval=min(fit.validate_steps, fit.steps),
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-        callbacks=callbacks,
-        logger=[CSVLogger(folder, "log"), TensorBoardLogger(folder, "log")],
-        use_distributed_sampler=False,
-        deterministic="warn",
-        enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
-    )
-    module = Training(recipe, folder / "material", workers)
-    trainer.fit(module, ckpt_path=last if last.is_file() else None)
-    if module.looked_at != fit.steps:  # known to every process alike, where the file of the first may not be there yet
-        trainer.validate(module, verbose=False)  # which writes the weights
-    return weights
+    table = CSVLogger(folder, "log")
+    try:
+        trainer = lightning.Trainer(
+            accelerator="cpu" if device == "cpu" or not torch.cuda.is_available() else "gpu",
+            devices=devices,
+            num_nodes=nodes,
+            max_steps=fit.steps,
+            max_epochs=-1,
+            precision=_PRECISION[fit.precision],
+            gradient_clip_val=fit.clip or None,
+            val_check_interval=min(fit.validate_steps, fit.steps),
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+            callbacks=callbacks,
+            logger=[table, TensorBoardLogger(folder, "log", table.version)],
+            default_root_dir=folder,  # where a job that SLURM queues again finds its checkpoint
+            use_distributed_sampler=False,
+            deterministic="warn",
+            enable_model_summary=False,
+            enable_progress_bar=sys.stderr.isatty(),
+        )
+        environment = getattr(trainer.strategy, "cluster_environment", None)
+        if environment is not None:
+            environment.validate_settings(devices, nodes)
+    except (MisconfigurationException, ValueError) as error:
+        raise UsageError(f"--devices {devices} --nodes {nodes}: {error}") from error
+    if nodes > 1 and isinstance(environment, LightningEnvironment) and "MASTER_ADDR" not in os.environ:
+        raise UsageError(
+            f"--nodes {nodes}: nothing tells of the others; start it by srun in a SLURM job, or by torchrun"
+        )
+    return trainer
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """What ends a run early, as the command line knows it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was interrupted or terminated, where Lightning leaves with exit codes 1 and 0.
+    QsmflowError
+        Something cannot be written, or memory does not suffice.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    except OSError as error:
+        raise QsmflowError(f"{folder}: {error}; mend it, and the same command goes on") from error
+    except RuntimeError as error:
+        # torch has a class for this of a GPU alone
+        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+            raise
+        raise QsmflowError(
+            f"{folder}: too little memory for this recipe; lower its fit.batch or data.patch, and take another --out"
+        ) from error
 
 
 def is_first() -> bool:
     """Whether this process is the first of those that train together."""
     return int(getattr(rank_zero_only, "rank", 0)) == 0
-
-
-def _finished(weights: Path, recipe: Recipe) -> bool:
-    """Whether weights and card of the last step are there; what was stopped while it wrote them is not finished."""
-    try:
-        return weights.is_file() and verify(weights).training.get("steps") == recipe.fit.steps
-    except CardError:
-        return False
-
-
-def _refuse_other(recipe: Recipe, folder: Path) -> None:
-    """Refuse a folder that holds the run of another recipe."""
-    path = folder / "recipe.toml"
-    if not path.is_file():
-        return
-    try:
-        kept = from_table(Recipe, read_table(path))
-    except ConfigError as error:
-        raise InputError(f"{path}: not the recipe of this run ({error}); take another --out") from error
-    if kept != recipe:
-        raise InputError(f"{folder}: holds a run of another recipe (its recipe.toml differs); take another --out")
-
-
-def _keep(recipe: Recipe, folder: Path) -> None:
-    """Write the recipe into a new folder."""
-    path = folder / "recipe.toml"
-    if path.is_file():
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # processes that train together may all come here
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(to_toml(recipe))
-        unfinished.replace(path)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made or written ({error.strerror}); take another --out") from error
 
 
 def _hardware(device: torch.device, count: int) -> str:

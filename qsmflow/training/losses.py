@@ -152,6 +152,8 @@ LOSSES: dict[str, Callable[[torch.Tensor, Target], torch.Tensor]] = {
     loss.__name__: loss
     for loss in (l1, l2, relative, model, model_padded, model_measured, gradient, gradient_one_sided, tv, ssim)
 }
+#: Those that take the field of a susceptibility, in volumes.
+FIELD_LOSSES = (model.__name__, model_padded.__name__, model_measured.__name__)
 
 
 def weighted_sum(

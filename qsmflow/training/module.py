@@ -27,8 +27,11 @@ _METRICS = (nrmse, nrmse_demeaned, hfen, xsim)
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
 
 
-class Numbered(IterableDataset[Batch]):
+class Numbered(IterableDataset[Batch | QsmflowError]):
     """The batches of one process of several, from a number on.
+
+    What is wrong with the material comes from a worker in the place of a batch, since torch would put the worker's
+    traceback into its message.
 
     Parameters
     ----------
@@ -46,7 +49,13 @@ class Numbered(IterableDataset[Batch]):
         self._recipe, self._folder, self._device = recipe, folder, device
         self._first, self._rank, self._ranks = first, rank, ranks
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | QsmflowError]:
+        try:
+            yield from self._batches()
+        except QsmflowError as error:
+            yield error
+
+    def _batches(self) -> Iterator[Batch]:
         stream = open_stream(self._recipe, "training", self._folder, self._device)
         worker = get_worker_info()
         start, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
@@ -162,7 +171,7 @@ class Training(lightning.LightningModule):
             return rise * 0.5 * (1.0 + float(torch.cos(torch.tensor(torch.pi * min(1.0, step / fit.steps)))))
         return rise * (fit.decay ** (step // fit.decay_steps) if fit.schedule == "step" else 1.0)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Batch | QsmflowError]:
         """Goes on where the checkpoint stands."""
         device = torch.device("cpu") if self._workers else self.device
         batches = Numbered(
@@ -179,5 +188,13 @@ class Training(lightning.LightningModule):
         return DataLoader(cast(Dataset[int], range(count)), batch_size=None)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
-        """Batches know how; held-out volumes are there."""
+        """Batches know how; held-out volumes are there.
+
+        Raises
+        ------
+        QsmflowError
+            That which came in the place of a batch.
+        """
+        if isinstance(batch, QsmflowError):
+            raise batch
         return batch.to(device) if isinstance(batch, Batch) else batch

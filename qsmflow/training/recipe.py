@@ -15,7 +15,7 @@ from qsmflow.nets.channels import CHANNELS, Channel
 from qsmflow.nets.levels import Ladder
 from qsmflow.settings import ConfigError, Settings, from_table, read_table, setting
 
-from .losses import LOSSES
+from .losses import FIELD_LOSSES, LOSSES
 
 #: Settings of the data that count for one kind of it alone.
 _OF_KIND = {
@@ -122,7 +122,9 @@ class Recipe(Settings):
     )
     inputs: tuple[str, ...] = setting(("field",), "channels that the network sees")
     output: str = setting(
-        "chi", "what it gives: susceptibility, or the field without its noise", choices=("chi", "field")
+        "chi",
+        "what it gives: susceptibility, or the field without its noise and what background removal left in it",
+        choices=("chi", "field"),
     )
     field_sd: float = setting(0.02, "ppm: fields are divided by it", low=1e-9)
     chi_sd: float = setting(0.05, "ppm: susceptibilities are divided by it", low=1e-9)
@@ -146,6 +148,12 @@ class Recipe(Settings):
             raise ConfigError(f"name: {self.name!r} is no name of a file; give one without separators of folders")
         self._check_inputs()
         network = self.outline()
+        of_chi = [name for name, weight in self.loss.items() if weight and name in FIELD_LOSSES]
+        if of_chi and (self.output != "chi" or network.dims != 3):
+            raise ConfigError(
+                f"loss.{of_chi[0]}: takes the field of a susceptibility in three dimensions; leave it out where output "
+                "is field or the network one of slices"
+            )
         if self.data.patch % network.multiple:
             raise ConfigError(
                 f"data.patch: {self.data.patch} is no multiple of {network.multiple}, as the network needs"
@@ -228,8 +236,9 @@ def read_recipe(source: Path | str, folder: Path | None = None) -> Recipe:
         if str(source) not in known:
             raise ConfigError(f"{source}: no such recipe; give a .toml file or one of {', '.join(known)}")
         path = FOLDER / f"{source}.toml"
+    table = read_table(path)
     try:
-        recipe = from_table(Recipe, read_table(path))
+        recipe = from_table(Recipe, table)
         if folder is not None and recipe.data.kind != "cosmos":
             raise ConfigError(f"data.kind: {recipe.data.kind} takes no --data; only cosmos does")
         if folder is not None:

@@ -113,8 +113,8 @@ class Cutter:
         at = random_corner(scene.mask, data.patch, draw) if corner is None else corner
         volumes = [sight.inputs, sight.truth[None], scene.mask[None].float(), scene.field[None]]
         if self.dims == 2:
-            slab = min(at[2] + draw.integer(data.patch), scene.mask.shape[2] - 1)
-            volumes, at = [volume[..., slab] for volume in volumes], at[:2]
+            one = at[2] + draw.integer(min(data.patch, scene.mask.shape[2] - at[2]))
+            volumes, at = [volume[..., one] for volume in volumes], at[:2]
         patches = [cut(volume, at, data.patch) for volume in volumes]
         b0_dir = list(scene.b0_dir)
         for axis in range(self.dims):

@@ -64,10 +64,12 @@ def test_a_network_without_its_card_is_refused(imported: Path, capsys: pytest.Ca
     assert "needs its card beside it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("prefix", ["", "network.", "model.module."])
 def test_a_state_dict_is_found_within_a_checkpoint(
-    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], prefix: str
 ) -> None:
-    torch.save({"state_dict": torch.load(tmp_path / "state.pt"), "epoch": 3}, tmp_path / "checkpoint.pt")
+    state = {f"{prefix}{name}": value for name, value in torch.load(tmp_path / "state.pt").items()}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "checkpoint.pt")
     words = ["weights", "import", str(tmp_path / "checkpoint.pt"), str(tmp_path / "card.json")]
     assert main([*words, str(tmp_path / "again.safetensors")]) == 0
     assert weights.digest(tmp_path / "again.safetensors") == weights.digest(imported)

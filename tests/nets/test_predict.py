@@ -212,6 +212,9 @@ def test_several_weights_give_mean_and_spread(tmp_path: Path) -> None:
     assert [told["SHA256"] for told in made.told["Weights"]] == [weights.digest(file) for file in files]
     with pytest.raises(ValueError, match="weights: none"):
         predict(*given, [])
+    weights.save(network, dataclasses.replace(plain, output=Channel("field", "ppm")), tmp_path / "of-field.safetensors")
+    with pytest.raises(ValueError, match=r"of-field.safetensors gives field, those before it chi"):
+        predict(*given, [*files, tmp_path / "of-field.safetensors"])
 
 
 @pytest.mark.parametrize(
@@ -219,6 +222,7 @@ def test_several_weights_give_mean_and_spread(tmp_path: Path) -> None:
     [
         (lambda scan: {"field": 30 * scan.field}, r"% of the mask is beyond the 0.5 ppm that known was trained for"),
         (lambda scan: {"field": scan.field / 0}, "NaN or Inf"),
+        (lambda scan: {"field": 3e-6 * scan.field}, "not in tesla"),
         (lambda scan: {"mask": scan.mask[1:]}, r"mask: shape \(19, 22, 24\)"),
         (lambda scan: {"noise": scan.field[1:]}, r"noise: shape \(19, 22, 24\)"),
         (lambda scan: {"noise": -scan.field.abs()}, "noise: negative"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from qsmflow.core.smooth import gaussian
 from qsmflow.errors import InputError
 from qsmflow.settings import from_table
 from qsmflow.training.anatomy import save_anatomy
+from qsmflow.training.draws import Draws, seeded
 from qsmflow.training.recipe import Recipe
 from qsmflow.training.sights import Cutter
 from qsmflow.training.streams import Stream, open_stream
@@ -186,6 +188,16 @@ def rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray], affine: np.n
     image = nib.load(path)
     changed = change(np.asarray(image.dataobj, dtype=np.float32))
     nib.save(nib.Nifti1Image(changed, image.affine if affine is None else affine), path)
+
+
+def test_slices_of_a_volume_thinner_than_a_patch_are_as_likely_as_each_other(tmp_path: Path) -> None:
+    made = recipe(parameters={"dims": 2}, data={"patch": 32, "flips": False})
+    sight = open_stream(made, "training", tmp_path, CPU).sight(0)
+    thin = dataclasses.replace(sight.scene, mask=sight.scene.mask[..., :8])
+    numbered = dataclasses.replace(sight, scene=thin, truth=torch.arange(32.0).expand(32, 32, 32))
+    cutter = Cutter(made)
+    taken = [int(cutter.cut(numbered, None, Draws(seeded(number))).truth.max()) for number in range(80)]
+    assert set(taken) == set(range(8)) and taken.count(7) < 25
 
 
 def test_labels_come_into_the_frame_of_inference(tmp_path: Path) -> None:
