@@ -16,14 +16,11 @@ TINY = Card(
 )
 #: The same for fields in voxels of 4 mm.
 COARSE = dataclasses.replace(TINY, largest=2.0, voxel_size=(4.0, 4.0, 4.0))
-
-
-def denoiser(sd: float) -> Card:
-    """A denoiser of two levels on the grid of `COARSE`; `sd`, ppm, scales what it adds to a field."""
-    return dataclasses.replace(
-        COARSE,
-        network="Denoiser",
-        parameters={"width": 2, "levels": 2},
-        inputs=(Channel("field", "ppm", 0.0, 0.05), Channel("noise", "ppm", 0.0, 0.01)),
-        output=Channel("field", "ppm", 0.0, sd),
-    )
+#: A denoiser of two levels on the same grid.
+DENOISER = dataclasses.replace(
+    COARSE,
+    network="Denoiser",
+    parameters={"width": 2, "levels": 2},
+    inputs=(Channel("field", "ppm", 0.0, 0.05), Channel("noise", "ppm", 0.0, 0.01)),
+    output=Channel("field", "ppm", 0.0, 0.05),
+)

@@ -95,7 +95,7 @@ class Network(StageInterface):
     def _noise(self, volume: Volume, mask: torch.Tensor) -> torch.Tensor | None:
         """Standard deviation of the field: as given, or by the magnitude, or not known."""
         if isdefined(self.inputs.noise):
-            return load_magnitude(self.inputs.noise, volume, mask)
+            return load_magnitude(self.inputs.noise, volume, mask, what="map of the noise")
         if isdefined(self.inputs.magnitude):
             return noise_of_field(volume.data, mask, load_magnitude(self.inputs.magnitude, volume, mask))
         return None

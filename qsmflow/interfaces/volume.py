@@ -138,8 +138,10 @@ def load_like(path: str | Path, grid: Volume, *, echoes: bool = False) -> Volume
     return volume
 
 
-def load_magnitude(path: str | Path, grid: Volume, mask: torch.Tensor, *, echoes: bool = False) -> torch.Tensor:
-    """The data of `load_like`, a magnitude, where what is not finite outside `mask` is zero.
+def load_magnitude(
+    path: str | Path, grid: Volume, mask: torch.Tensor, *, echoes: bool = False, what: str = "magnitude"
+) -> torch.Tensor:
+    """The data of `load_like`, a magnitude or `what` else is above zero; what is not finite outside `mask` is zero.
 
     Raises
     ------
@@ -151,9 +153,9 @@ def load_magnitude(path: str | Path, grid: Volume, mask: torch.Tensor, *, echoes
     data = volume.finite().data
     inside = data[..., mask]
     if float(inside.min()) < 0:
-        raise ValueError(f"{path}: {int((inside < 0).sum())} voxels in the mask are negative; give a magnitude")
+        raise ValueError(f"{path}: {int((inside < 0).sum())} voxels in the mask are negative; give a {what}")
     if not bool(inside.any()):
-        raise ValueError(f"{path}: zero all over the mask; give the magnitude of these data")
+        raise ValueError(f"{path}: zero all over the mask; give the {what} of these data")
     return data
 
 

@@ -100,7 +100,8 @@ class Card:
         Raises
         ------
         CardError
-            Its parameters cannot be, or it does not take as many channels as the card has.
+            Its parameters cannot be, it does not take as many channels as the card has, or it adds to an input that
+            is normalised in another way than the output.
         """
         try:
             network = NETWORKS[self.network](**self.parameters)
@@ -110,6 +111,12 @@ class Card:
             raise CardError(f"parameters: {str(error).partition(chr(10))[0]}") from error
         if network.inputs != len(self.inputs):
             raise CardError(f"inputs: {len(self.inputs)} channels, but the network takes {network.inputs}")
+        first = self.inputs[0]
+        if network.residual and (first.mean, first.sd) != (self.output.mean, self.output.sd):
+            raise CardError(
+                f"output: the network adds to {first.name}; give both the same mean and sd, not {first.mean:g} and "
+                f"{first.sd:g}, {self.output.mean:g} and {self.output.sd:g}"
+            )
         return network
 
     def write(self, path: Path) -> None:

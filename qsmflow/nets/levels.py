@@ -21,6 +21,8 @@ class Ladder(nn.Module, ABC):
         How often the size is halved.
     inputs
         Channels.
+    residual
+        Whether the output is what is added to the first channel.
     halo
         Voxels of its own grid by which a slab must be longer at each end, at any level, so that the steps of that
         level are exact in its middle: (for `skip` and `descend`, for `ascend` and `finish`); even.
@@ -31,6 +33,7 @@ class Ladder(nn.Module, ABC):
     dims: int
     levels: int
     inputs: int
+    residual: bool = False
     halo: tuple[int, int]
     head: nn.Module
 

@@ -144,6 +144,8 @@ def train(
     keep(recipe, folder)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty", UserWarning)  # to go on
+    warnings.filterwarnings("ignore", "The `srun` command is available", UserWarning)
     warnings.filterwarnings("ignore", ".*sync_dist=True", UserWarning)  # all processes look at the same volumes
     trainer = _trainer(recipe, folder, device, devices, nodes)
     module = Training(recipe, folder / "material", workers)

@@ -127,6 +127,10 @@ def edit(path: Path, **fields: Any) -> Path:
         ({"network": "UNet", "parameters": {"outputs": 2}}, "parameters.outputs: 2; a network that gives a map has 1"),
         ({"network": "Denoiser", "parameters": {}}, "inputs: 1 channels, but the network takes 2"),
         ({"output": "chi"}, "output.: expected an object"),
+        (
+            {"network": "PackedUNet", "parameters": {"width": 2}, "output": {"name": "chi", "unit": "ppm", "sd": 0.3}},
+            "output: the network adds to field; give both the same mean and sd, not",
+        ),
     ],
 )
 def test_a_card_that_cannot_be_is_refused_by_file_and_field(saved: Path, fields: dict[str, Any], told: str) -> None:

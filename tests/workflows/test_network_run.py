@@ -12,8 +12,7 @@ from qsmflow.bids.naming import derivative_path, sidecar_path
 from qsmflow.cli.main import main
 from qsmflow.interfaces.volume import load
 from qsmflow.nets import Denoiser, QSMnet, weights
-from tests.cards import COARSE
-from tests.cards import denoiser as denoiser_card
+from tests.cards import COARSE, DENOISER
 
 
 @pytest.mark.slow
@@ -22,7 +21,7 @@ def test_a_run_with_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     inverse, other, denoiser = (tmp_path / f"{name}.safetensors" for name in ("inverse", "other", "denoiser"))
     weights.save(QSMnet(width=2, kernel=3), COARSE, inverse)
     weights.save(QSMnet(width=2, kernel=3), COARSE, other)
-    weights.save(Denoiser(width=2, levels=2), denoiser_card(0.05), denoiser)
+    weights.save(Denoiser(width=2, levels=2), DENOISER, denoiser)
     bids, out = tmp_path / "bids", tmp_path / "out"
     assert main(["simulate", str(bids), "--voxel-size", "4", "--supersample", "1"]) == 0
     words = ["run", str(bids), str(out), "participant", "--skip-bids-validation", "--plugin", "Linear"]
