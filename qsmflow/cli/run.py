@@ -121,8 +121,8 @@ def _reports_only(request: Any) -> int:
 
 
 def _request(args: argparse.Namespace, participant: Any) -> Any:
+    from qsmflow.engines.allowed import available_cpus, available_memory_gb
     from qsmflow.engines.execute import Machine
-    from qsmflow.engines.resources import available_cpus, available_memory_gb
 
     selection = selection_from(args)
     nprocs = args.nprocs or available_cpus()

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
+
+from nipype.pipeline.engine import Node
 
 #: What Python, torch and nipype take before any image is loaded, GB.
 BASE_GB = 0.5
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one node asks of whatever executes it.
+
+    Attributes
+    ----------
+    cpus
+        Threads.
+    memory_gb
+        Peak memory, GB.
+    gpus
+        Devices.
+    minutes
+        Time that the stage itself may take; 0: seconds at most, whatever the grid.
+    """
+
+    cpus: int = 1
+    memory_gb: float = BASE_GB
+    gpus: int = 0
+    minutes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -23,7 +45,7 @@ class Resources:
     cpus
         Threads it can use; an engine may give it fewer.
     gpus
-        Devices.
+        Devices, where it is told to use them.
     minutes
         Time limit to ask of a cluster, per million voxels and image.
     least_voxels
@@ -41,26 +63,24 @@ class Resources:
         """Peak memory, GB, on a grid of `voxels` with `images` echoes or orientations."""
         return BASE_GB + (self.volumes + self.volumes_per_image * images) * max(voxels, self.least_voxels) * 4 / 1e9
 
+    def minutes_for(self, voxels: int, images: int = 1) -> float:
+        """Time limit, minutes, on a grid of `voxels` with `images` echoes or orientations."""
+        return self.minutes * max(voxels, self.least_voxels) / 1e6 * images
 
-def available_cpus() -> int:
-    """CPUs that this process may use: its affinity and the quota of its cgroup."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _read(Path("/sys/fs/cgroup/cpu.max")).split()
-    if len(quota) == 2 and quota[0].isdigit():
-        count = min(count, max(1, int(quota[0]) // int(quota[1])))
-    return count
-
-
-def available_memory_gb() -> float:
-    """Memory that this process may use, GB: what the machine has free, and the limit of its cgroup."""
-    lines = dict(line.split(":", 1) for line in _read(Path("/proc/meminfo")).splitlines() if ":" in line)
-    free = float(lines.get("MemAvailable", "4000000 kB").split()[0]) * 1024 / 1e9
-    limit = _read(Path("/sys/fs/cgroup/memory.max")).strip()
-    return min(free, float(limit) / 1e9) if limit.isdigit() else free
+    def need(self, voxels: int, images: int = 1, *, threads: int = 1, use_gpu: bool = False) -> Need:
+        """What a node of the stage asks: at most `threads`, of which a GPU leaves one to do; a device if `use_gpu`."""
+        gpus = self.gpus if use_gpu else 0
+        return Need(
+            cpus=1 if gpus else max(1, min(self.cpus, threads)),
+            memory_gb=round(self.memory_gb(voxels, images), 2),
+            gpus=gpus,
+            minutes=self.minutes_for(voxels, images),
+        )
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+def ask(node: Node, need: Need) -> Node:
+    """Write `need` on `node`, where every engine reads it; returns the node."""
+    node.need = need
+    node.n_procs = need.cpus
+    node._mem_gb = need.memory_gb
+    return node

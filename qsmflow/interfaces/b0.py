@@ -44,7 +44,7 @@ class TurnB0(StageInterface):
 
     stage = "turn_b0"
     method = "direction of B0 from the affine and the registration"
-    resources = Resources(volumes=0)
+    resources = Resources(volumes=0, minutes=0)
     input_spec = TurnB0InputSpec
     output_spec = TurnB0OutputSpec
 

@@ -71,7 +71,7 @@ class SaveDerivative(SimpleInterface):
     Identical content gives identical bytes: the compressed file carries no time.
     """
 
-    resources = Resources(volumes=1)
+    resources = Resources(volumes=1, minutes=0)
     input_spec = SaveDerivativeInputSpec
     output_spec = SaveDerivativeOutputSpec
 

@@ -8,6 +8,7 @@ from nipype.interfaces.utility import Merge
 from nipype.pipeline.engine import Node, Workflow
 
 from qsmflow import config
+from qsmflow.engines.resources import Need, ask
 from qsmflow.interfaces.cosmos import COSMOS, COSMOSKSpace
 from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.registration import ApplyRigid
@@ -82,7 +83,7 @@ def init_cosmos_wf(
     least_squares = stage_node(COSMOS(**common, **vars(cosmos)), "cosmos", budget)
     taken = {"local": "in_files", "mask": "masks", "magnitude": "magnitudes", "b0_dir": "b0_dirs"}
     for field, target in taken.items():
-        merge = Node(Merge(orientations, no_flatten=True), name=f"merge_{field}")
+        merge = ask(Node(Merge(orientations, no_flatten=True), name=f"merge_{field}"), Need())
         workflow.connect([(inputnode, merge, [(f"{field}_{i}", f"in{i + 1}") for i in range(orientations)])])
         workflow.connect([(merge, least_squares, [("out", target)])])
         if field != "magnitude":

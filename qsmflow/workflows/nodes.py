@@ -11,16 +11,21 @@ from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline.engine import Node, Workflow
 
 from qsmflow.bids.naming import OUTPUTS, derivative_path
+from qsmflow.engines.resources import ask
 from qsmflow.interfaces.derivatives import SaveDerivative
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a node is sized by: `voxels` of the grid, `images` (echoes or orientations), and `threads` it may use."""
+    """What a node is sized by: `voxels` of the grid, `images` (echoes or orientations), and what it may use.
+
+    These are `threads`, and a GPU for the stages named in `gpu`.
+    """
 
     voxels: int
     images: int = 1
     threads: int = 1
+    gpu: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,14 @@ class Destination:
 
 
 def stage_node(interface: Any, name: str, budget: Budget) -> Node:
-    """A node whose memory and threads come from the interface's own record, of which it is told where it can ask."""
-    need = interface.resources
-    node = Node(interface, name=name, mem_gb=round(need.memory_gb(budget.voxels, budget.images), 2))
-    if "memory" in interface.inputs.traits():
-        interface.inputs.memory = node.mem_gb
-    node.n_procs = max(1, min(need.cpus, budget.threads))
-    return node
+    """A node that asks what the interface's own record says, and is told of its memory where it has a trait for it."""
+    use_gpu = interface.stage in budget.gpu
+    need = interface.resources.need(budget.voxels, budget.images, threads=budget.threads, use_gpu=use_gpu)
+    if use_gpu:
+        interface.inputs.use_gpu = True
+    elif "memory" in interface.inputs.traits():
+        interface.inputs.memory = need.memory_gb
+    return ask(Node(interface, name=name), need)
 
 
 def fields_node(fields: list[str], name: str) -> Node:
@@ -77,8 +83,7 @@ def keep(
     if "space" in named:
         constant["SpatialReference"] = "orig"
     path = derivative_path(destination.root, destination.entities, output, **named)
-    node = Node(
-        SaveDerivative(out_path=str(path.absolute()), sidecar=constant), name=name or f"save_{output}", mem_gb=0.5
-    )
+    node = Node(SaveDerivative(out_path=str(path.absolute()), sidecar=constant), name=name or f"save_{output}")
+    ask(node, SaveDerivative.resources.need(voxels=0))
     workflow.connect([(made_by, node, [(field, "in_file"), ("out_report", "in_report")])])
     return node

@@ -1,13 +1,14 @@
-"""Resources: what stages state and what the machine allows."""
+"""Resources: what stages state, and what is asked of an engine."""
 
 from __future__ import annotations
 
-import os
+from copy import deepcopy
 
 import pytest
+from nipype import IdentityInterface, Node
 
 from qsmflow.engines.execute import last_error
-from qsmflow.engines.resources import BASE_GB, Resources, available_cpus, available_memory_gb
+from qsmflow.engines.resources import BASE_GB, Need, Resources, ask
 from qsmflow.interfaces.stages import stages
 
 
@@ -17,14 +18,23 @@ def test_memory_grows_with_grid_and_images() -> None:
     assert need.memory_gb(10**6, 3) == pytest.approx(BASE_GB + 10 * 10**6 * voxel)
 
 
-def test_this_process_gets_no_more_than_it_may() -> None:
-    assert 1 <= available_cpus() <= len(os.sched_getaffinity(0))
-    assert 0 < available_memory_gb() < 1e5
+def test_time_grows_with_grid_and_images() -> None:
+    assert Resources(volumes=4, minutes=2).minutes_for(3 * 10**6, 5) == pytest.approx(30)
+    assert Resources(volumes=4, minutes=2, least_voxels=10**6).minutes_for(1) == pytest.approx(2)
 
 
-def test_affinity_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
-    assert available_cpus() == 1
+def test_a_device_is_asked_only_where_it_is_used_and_leaves_one_thread() -> None:
+    record = Resources(volumes=1, cpus=8, gpus=1)
+    assert (record.need(10, threads=4).cpus, record.need(10, threads=4).gpus) == (4, 0)
+    need = record.need(10, threads=4, use_gpu=True)
+    assert (need.cpus, need.gpus) == (1, 1)
+    assert Resources(volumes=1).need(10, use_gpu=True).gpus == 0
+
+
+def test_a_node_carries_what_it_asks() -> None:
+    need = Need(cpus=3, memory_gb=2.5, minutes=7)
+    node = deepcopy(ask(Node(IdentityInterface(["a"]), "a"), need))
+    assert (node.n_procs, node.mem_gb, node.need) == (3, 2.5, need)
 
 
 @pytest.mark.parametrize("name", stages())
