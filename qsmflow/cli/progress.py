@@ -64,6 +64,14 @@ class Progress:
         self._bar.update(self._task, description=f"{_short(node)}: {line}")
         self._say_at_times(f"{_short(node)}: {line}")
 
+    def warn(self, node: str, line: str) -> None:
+        """Say what the user should read, whatever else is shown."""
+        text = f"{_short(node)}: {line}" if node else line
+        if self._terminal:
+            self._bar.console.print(f"qsmflow: {text}", markup=False, highlight=False)
+        else:
+            say(text, error=True)
+
     def _say_at_times(self, text: str) -> None:
         if not self._terminal and time.monotonic() - self._said > _PLAIN_EVERY:
             self._said = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Any
 
 from qsmflow.errors import InputError
 
+from .cluster import add_slurm_arguments, slurm_from
 from .selection import add_selection_arguments, selection_from
 from .settings import add_settings_arguments, settings_from
 
@@ -26,19 +27,34 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("level", choices=["participant"], help="level of the analysis")
     add_selection_arguments(parser)
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--nprocs", type=_positive, help="CPUs to use (default: all that this process may use)")
+    machine.add_argument(
+        "--nprocs",
+        type=_positive,
+        help="CPUs to use (default: all that this process may; with --plugin SLURM --slurm-cpus)",
+    )
     machine.add_argument("--omp-nthreads", type=_positive, help="most threads of one node (default: nprocs)")
     machine.add_argument(
         "--mem", type=_gigabytes, metavar="GB", help="memory to use (default: nine tenths of what is free)"
     )
     machine.add_argument(
-        "--plugin", choices=["MultiProc", "Linear"], default="MultiProc", help="how nodes are executed"
+        "--plugin",
+        choices=["MultiProc", "Linear", "SLURM"],
+        default="MultiProc",
+        help="how nodes are executed: in processes here, one after the other, or each as a job of a cluster",
+    )
+    machine.add_argument(
+        "--gpu",
+        nargs="+",
+        default=["none"],
+        metavar="STAGE",
+        help="stages that compute on a GPU, or all, or none (default: none)",
     )
     machine.add_argument("-w", "--work-dir", type=Path, help="intermediate files, for resuming (default: OUT/work)")
     machine.add_argument("--clean-workdir", action="store_true", help="remove them after a run without fault")
     machine.add_argument("--stop-on-first-crash", action="store_true", help="stop everything when a node fails")
     machine.add_argument("--resource-monitor", action="store_true", help="record memory and CPU of every node")
 
+    add_slurm_arguments(parser)
     other = parser.add_argument_group("other")
     other.add_argument(
         "--skip-bids-validation", action="store_true", help="do not run the BIDS validator where it is installed"
@@ -125,7 +141,8 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
     from qsmflow.engines.execute import Machine
 
     selection = selection_from(args)
-    nprocs = args.nprocs or available_cpus()
+    slurm = slurm_from(args)
+    nprocs = args.nprocs or (slurm.cpus if args.plugin == "SLURM" else available_cpus())
     return participant.Request(
         bids_dir=args.bids_dir.absolute(),
         out_dir=args.out_dir.absolute(),
@@ -135,11 +152,13 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
             nprocs=nprocs,
             memory_gb=args.mem or 0.9 * available_memory_gb(),
             plugin=args.plugin,
+            slurm=slurm,
             stop_on_first_crash=args.stop_on_first_crash,
             resource_monitor=args.resource_monitor,
             verbose=args.verbose > 1,
         ),
         threads=min(args.omp_nthreads or nprocs, nprocs),
+        gpu=tuple(args.gpu),
         participants=selection.participants,
         sessions=selection.sessions,
         derivatives={name: path.absolute() for name, path in selection.derivatives.items()},

@@ -9,6 +9,7 @@ from pathlib import Path
 from qsmflow import config
 from qsmflow.settings import Settings, preset_path, read_table, resolve
 
+from .cluster import TABLE
 from .options import add_setting, given
 
 #: What a flag of all stages says when no value follows it.
@@ -48,6 +49,7 @@ def settings_from(args: argparse.Namespace) -> config.Config:
     if args.config_file is not None:
         layers.append((str(args.config_file), read_table(args.config_file)))
     flags = given(args)
+    flags.pop(TABLE, None)  # how it is executed is no setting of a stage
     if args.orientation_entity is not None:
         flags["orientation_entity"] = args.orientation_entity
     return resolve(config.Config, [*layers, ("command line", flags)])

@@ -6,8 +6,9 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import active_children, set_forkserver_preload
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,8 +17,10 @@ from nipype import config as nipype_config
 from nipype.pipeline.engine import Node, Workflow
 
 from qsmflow.bids.naming import sidecar_path
+from qsmflow.config.slurm import SLURM
 from qsmflow.engines.progress import Reader
 from qsmflow.engines.quiet import hush, hush_broken_pool
+from qsmflow.engines.slurm.plugin import LOOK, SLURMPlugin
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the graph may use here."""
+    """What the graph may use: so many CPUs and so much memory here, or the cluster."""
 
     nprocs: int
     memory_gb: float
     plugin: str = "MultiProc"
+    slurm: SLURM = field(default_factory=SLURM)
     stop_on_first_crash: bool = False
     resource_monitor: bool = False
     verbose: bool = False
@@ -62,6 +66,9 @@ class Watch(Protocol):
 
     def tell(self, node: str, line: str) -> None:
         """How far the running node of that full name is."""
+
+    def warn(self, node: str, line: str) -> None:
+        """Something about that node, or the whole run where it is empty, that the user should read."""
 
 
 def real_nodes(workflow: Workflow) -> list[Node]:
@@ -106,7 +113,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     Raises
     ------
     KeyboardInterrupt
-        The user interrupted; no further node was begun, and what is finished is kept.
+        The user interrupted, or SIGTERM came; no further node was begun, what is finished is kept, and no job of the
+        run is left in the queue.
     """
     configure(workflow, machine, crash_dir)
     forget_lost_products(workflow)
@@ -135,18 +143,10 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
             reader.end(node.fullname)
 
     reader = Reader(watch.tell if watch is not None else lambda node, line: None)
-    arguments: dict[str, Any] = {"status_callback": status}
-    plugin = machine.plugin
-    if plugin == "MultiProc" and machine.nprocs == 1:
-        plugin = "Linear"
-    if plugin == "MultiProc":
-        arguments |= {
-            "n_procs": machine.nprocs,
-            "memory_gb": machine.memory_gb,
-            "raise_insufficient": False,
-            "mp_context": "forkserver",
-        }
-    before = signal.signal(signal.SIGINT, interrupt) if threading.current_thread() is threading.main_thread() else None
+    plugin, arguments = _plugin(workflow, machine, status, watch)
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {which: signal.signal(which, interrupt) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
         with reader:
             workflow.run(plugin=plugin, plugin_args=arguments)
@@ -154,8 +154,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         if not failed and not interrupted:
             raise
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        for which, handler in before.items():
+            signal.signal(which, handler)
         if interrupted:
             hush_broken_pool()
             for worker in active_children():
@@ -163,6 +163,25 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     if interrupted:  # nipype takes an interrupt inside a node for the node's own failure
         raise KeyboardInterrupt
     return _outcome(workflow, started, failed, crash_dir)
+
+
+def _plugin(
+    workflow: Workflow, machine: Machine, status: Callable[[Node, str], None], watch: Watch | None
+) -> tuple[Any, dict[str, Any]]:
+    """Nipype's plugin, by name or as an object, and its arguments."""
+    if machine.plugin == "SLURM":
+        tell = watch.warn if watch is not None else lambda node, line: None
+        return SLURMPlugin(machine.slurm, Path(workflow.base_dir, "slurm"), tell, status), {}
+    if machine.plugin == "Linear" or machine.nprocs == 1:
+        return "Linear", {"status_callback": status}
+    return "MultiProc", {
+        "status_callback": status,
+        "n_procs": machine.nprocs,
+        "n_gpu_procs": 1,  # nodes with a GPU one after the other, so that no two share a device
+        "memory_gb": machine.memory_gb,
+        "raise_insufficient": False,
+        "mp_context": "forkserver",
+    }
 
 
 def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
@@ -181,7 +200,7 @@ def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
                 "stop_on_first_crash": machine.stop_on_first_crash,
                 "remove_unnecessary_outputs": False,
                 "create_report": False,
-                "poll_sleep_duration": 0.05,
+                "poll_sleep_duration": LOOK if machine.plugin == "SLURM" else 0.05,
                 "check_version": False,
             },
             "monitoring": {"enabled": machine.resource_monitor},

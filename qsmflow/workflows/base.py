@@ -23,6 +23,7 @@ def init_qsmflow_wf(
     work_dir: Path,
     source_uri: Callable[[Path], str],
     threads: int = 1,
+    gpu: frozenset[str] = frozenset(),
 ) -> Workflow:
     """All heads of a run, each a workflow of its own named after its entities.
 
@@ -38,6 +39,8 @@ def init_qsmflow_wf(
         Names an input file in the ``Sources`` of a sidecar.
     threads
         Most threads that one node may use.
+    gpu
+        Stages that compute on a GPU.
     """
     workflow = Workflow(name="qsmflow", base_dir=str(work_dir))
     workflow.__desc__ = (
@@ -49,7 +52,13 @@ def init_qsmflow_wf(
         workflow.add_nodes(
             [
                 init_head_wf(
-                    head=head, settings=settings, out_dir=out_dir, source_uri=source_uri, threads=threads, name=name
+                    head=head,
+                    settings=settings,
+                    out_dir=out_dir,
+                    source_uri=source_uri,
+                    threads=threads,
+                    gpu=gpu,
+                    name=name,
                 )
             ]
         )

@@ -21,7 +21,14 @@ from .series import init_series_wf
 
 
 def init_head_wf(
-    *, head: Head, settings: Config, out_dir: Path, source_uri: Callable[[Path], str], threads: int, name: str
+    *,
+    head: Head,
+    settings: Config,
+    out_dir: Path,
+    source_uri: Callable[[Path], str],
+    threads: int,
+    gpu: frozenset[str],
+    name: str,
 ) -> Workflow:
     """Every orientation on its own; with several, also COSMOS in the frame of the first and back in each.
 
@@ -37,16 +44,18 @@ def init_head_wf(
         Names an input file in the ``Sources`` of a sidecar.
     threads
         Most threads that one node may use.
+    gpu
+        Stages that compute on a GPU.
     """
     workflow = Workflow(name=name)
     every: list[Workflow] = []
     destinations: list[Destination] = []
     directions: list[tuple[float, float, float]] = []
     reference = head.series[0]
-    budget = Budget(voxels=1, threads=threads)
+    budget = Budget(voxels=1, threads=threads, gpu=gpu)
     for series in head.series:
         image = read_header(series.files[0])
-        budget = Budget(prod(image.shape[:3]), max(1, len(series.echo_times)), threads)
+        budget = Budget(prod(image.shape[:3]), max(1, len(series.echo_times)), threads, gpu)
         sources = tuple(source_uri(path) for path in series.files)
         destination = Destination(out_dir, series.entities, sources)
         b0_dir = series.b0_dir or b0_direction(image.affine)

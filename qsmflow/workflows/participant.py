@@ -17,8 +17,10 @@ from qsmflow.bids.problems import Problem
 from qsmflow.bids.series import Head
 from qsmflow.bids.voxels import FactsCache
 from qsmflow.bids.write import describe_dataset, write_text
-from qsmflow.config import Config
+from qsmflow.config import NETWORKS, Config
 from qsmflow.engines.execute import Machine, Outcome, Watch, execute
+from qsmflow.engines.gpu import check_device, gpu_stages
+from qsmflow.engines.slurm.checks import check_cluster
 from qsmflow.errors import InputError, QsmflowError
 from qsmflow.nets.weights import check_settings
 from qsmflow.reports.boilerplate import write_citation
@@ -39,6 +41,7 @@ class Request:
     settings: Config
     machine: Machine
     threads: int = 1
+    gpu: tuple[str, ...] = ("none",)
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     derivatives: Mapping[str, Path] = field(default_factory=dict)
@@ -70,6 +73,7 @@ def make_plan(request: Request) -> Plan:
     A fault of one subject keeps that subject out; a fault of the request or of the whole dataset is raised.
     """
     check_settings(request.settings)
+    check_machine(request)
     check_layout(request.bids_dir, request.out_dir, request.participants)
     found: Discovery = discover(
         request.bids_dir,
@@ -94,6 +98,23 @@ def make_plan(request: Request) -> Plan:
     return Plan(usable, tuple(problems))
 
 
+def stages_on_gpu(request: Request) -> frozenset[str]:
+    """The stages of `request` that are to compute on a GPU."""
+    able = (*NETWORKS, "denoiser")
+    settings = request.settings
+    run = [name for name in able if name in settings.inversion or (name, settings.denoise) == ("denoiser", "network")]
+    return gpu_stages(request.gpu, able, run)
+
+
+def check_machine(request: Request) -> None:
+    """Refuse devices and partitions that are not there."""
+    stages = stages_on_gpu(request)
+    if request.machine.plugin == "SLURM":
+        check_cluster(request.machine.slurm, gpus=bool(stages))
+    else:
+        check_device(stages)
+
+
 def build(request: Request, plan: Plan) -> Any:
     """The graph of `plan`."""
     return init_qsmflow_wf(
@@ -103,6 +124,7 @@ def build(request: Request, plan: Plan) -> Any:
         work_dir=request.work_dir.absolute(),
         source_uri=_source_uri(request.bids_dir, request.derivatives),
         threads=request.threads,
+        gpu=stages_on_gpu(request),
     )
 
 

@@ -1,0 +1,209 @@
+"""Nipype's plugin that makes a job of every node that is worth one, and computes the others here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from nipype.pipeline.engine import Node
+from nipype.pipeline.plugins.base import DistributedPluginBase
+from nipype.pipeline.plugins.multiproc import process_initializer, run_node
+
+from qsmflow.config.slurm import SLURM
+
+from . import commands
+from .commands import Ended, FullError, SilentError, SlurmError
+from .fate import LOST, fate
+from .job import read_outcome
+from .task import Task, limit_minutes
+
+#: Seconds between two looks at the folder of outcomes, one listing for all jobs.
+LOOK = 0.2
+
+
+class SLURMPlugin(DistributedPluginBase):
+    """Nodes as jobs of SLURM.
+
+    Jobs that come through tell it by a file in one folder, which is listed often; SLURM itself is asked seldom, by one
+    call of squeue for all jobs, and only for those that it lists no longer how they ended.
+
+    Parameters
+    ----------
+    settings
+        What jobs ask beside the need of their nodes, and how they are watched.
+    folder
+        For scripts, logs and outcomes; seen by every machine of the cluster.
+    tell
+        Called with the full name of a node and a line that the user should read.
+    status_callback
+        Called with a node and ``start``, ``end`` or ``exception``.
+    """
+
+    def __init__(
+        self,
+        settings: SLURM,
+        folder: Path,
+        tell: Callable[[str, str], None],
+        status_callback: Callable[[Node, str], None] | None = None,
+    ) -> None:
+        super().__init__({"max_jobs": settings.jobs, "status_callback": status_callback})
+        self._settings, self._folder, self._tell = settings, folder, tell
+        self._outcomes = folder / "outcomes"
+        #: Jobs of this work folder and of no other have names that begin so.
+        self._prefix = f"qsmflow-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}."
+        self._tasks: dict[int, Task] = {}
+        self._here: dict[int, Future[Any]] = {}
+        self._results: dict[int, dict[str, Any]] = {}
+        self._count = 0
+        self._looked = self._polled = 0.0
+        self._silent = False
+        self._pool: ProcessPoolExecutor | None = None
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Execute `graph`; however that ends, no job of it stays in the queue."""
+        self._outcomes.mkdir(parents=True, exist_ok=True)
+        try:
+            super().run(graph, config, updatehash)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if not self._tasks:
+            return
+        try:
+            # by name, as an interrupt may have come before the id of a job did
+            commands.cancel(commands.jobs_named(self._prefix))
+        except SlurmError as error:
+            self._tell("", f"jobs named {self._prefix}* may still be in the queue: {error}; end them with scancel")
+
+    def _submit_job(self, node: Node, updatehash: bool = False) -> int:
+        self._count += 1
+        if node.need.minutes <= self._settings.local_minutes and not node.need.gpus:
+            self._here[self._count] = self._compute_here(node, self._count)
+            return self._count
+        folder = self._folder / "jobs" / node.fullname
+        task = Task(node, node.need, folder, self._settings.retries)
+        self._tasks[self._count] = task
+        try:
+            task.write(self._outcomes, self._settings.settle)
+        except OSError as error:
+            self._fail(self._count, f"OSError: {error}")
+        else:
+            self._try_to_submit(self._count)
+        return self._count
+
+    def _compute_here(self, node: Node, number: int) -> Future[Any]:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self._settings.local_processes,
+                mp_context=get_context("forkserver"),
+                initializer=process_initializer,
+                initargs=(str(Path.cwd()),),
+            )
+        try:
+            return self._pool.submit(run_node, node, False, number)
+        except RuntimeError:  # a process of the pool was killed; what was in it has failed, this gets another
+            self._pool = None
+            return self._compute_here(node, number)
+
+    def _try_to_submit(self, number: int) -> None:
+        task = self._tasks[number]
+        try:
+            task.job = commands.submit(task.script, task.options(self._settings, self._prefix))
+        except SilentError as error:
+            self._note_silence(error)
+        except FullError as error:
+            # with nothing of ours in the queue there is nothing to wait for
+            if not any(other.job for other in self._tasks.values()):
+                self._fail(number, f"SlurmError: {error}")
+        except SlurmError as error:
+            self._fail(number, f"SlurmError: {error}")
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        here = self._here.get(taskid)
+        if here is not None:
+            if not here.done():
+                return None
+            error = here.exception()
+            return {"result": None, "traceback": [f"{type(error).__name__}: {error}"]} if error else here.result()
+        now = time.monotonic()
+        if now - self._looked >= LOOK:
+            self._looked = now
+            self._look_for_outcomes()
+        if now - self._polled >= self._settings.poll:
+            self._polled = now
+            self._poll()
+        return self._results.get(taskid)
+
+    def _clear_task(self, taskid: int) -> None:
+        for every in (self._here, self._tasks, self._results):
+            every.pop(taskid, None)
+
+    def _look_for_outcomes(self) -> None:
+        names = set(os.listdir(self._outcomes))  # noqa: PTH208  the names alone, of a folder that may be large
+        for number, task in self._tasks.items():
+            name = f"{task.job}.json"
+            if name in names and number not in self._results:
+                self._results[number] = {"result": None, "traceback": read_outcome(self._outcomes / name)}
+
+    def _poll(self) -> None:
+        """Submit what could not be, and find out about the jobs that ended without an outcome."""
+        open_ = {number: task for number, task in self._tasks.items() if number not in self._results}
+        for number in [number for number, task in open_.items() if task.job is None]:
+            self._try_to_submit(number)
+        submitted = {task.job: number for number, task in open_.items() if task.job is not None}
+        if not submitted:
+            return
+        try:
+            gone = submitted.keys() - commands.in_queue(submitted)
+            known = commands.ended(gone) if gone else {}
+        except SlurmError as error:  # whatever SLURM says in trouble, it is no fault of a node
+            self._note_silence(error)
+            return
+        self._silent = False
+        self._look_for_outcomes()  # of those that ended since the last look
+        for job in gone:
+            if submitted[job] not in self._results:
+                self._judge(submitted[job], known.get(job))
+
+    def _judge(self, number: int, ended: Ended | None) -> None:
+        """Decide on a job that left the queue and no outcome; one that says it is done gets time to be seen."""
+        task = self._tasks[number]
+        assert task.job is not None
+        if ended is None or ended.state == "COMPLETED":
+            now = time.monotonic()
+            task.gone = task.gone or now
+            if now - task.gone < self._settings.settle:
+                return
+        found = fate(
+            task.job,
+            ended or Ended(LOST),
+            task.need,
+            limit_minutes(task.need, self._settings),
+            task.log,
+            task.left,
+        )
+        if found.again is None:
+            self._fail(number, f"JobError: {found.line}")
+            return
+        self._tell(task.node.fullname, found.line)
+        again = replace(task, need=found.again, left=task.left - found.counts, job=None, gone=None)
+        self._tasks[number] = again
+        self._try_to_submit(number)
+
+    def _fail(self, number: int, line: str) -> None:
+        self._results[number] = {"result": None, "traceback": [line]}
+
+    def _note_silence(self, error: SlurmError) -> None:
+        if not self._silent:
+            self._silent = True
+            self._tell("", f"SLURM does not answer ({error}); waiting, jobs go on")

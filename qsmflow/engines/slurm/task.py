@@ -1,0 +1,93 @@
+"""One node on its way through the queue: its files, and the words that submit it."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nipype.pipeline.engine import Node
+from nipype.utils.filemanip import savepkl
+
+from qsmflow.config.slurm import SLURM
+from qsmflow.engines.resources import Need
+
+
+@dataclass
+class Task:
+    """A node that is to be a job, or is one.
+
+    Attributes
+    ----------
+    node
+        The node.
+    need
+        What its job asks; more after one that ended by its limits.
+    folder
+        Of its script, its node and what it prints.
+    left
+        How often it may be submitted again.
+    job
+        Id of the job; None while it is not submitted.
+    gone
+        When SLURM was first seen to list it no longer, in seconds of the monotonic clock.
+    """
+
+    node: Node
+    need: Need
+    folder: Path
+    left: int
+    job: int | None = None
+    gone: float | None = None
+
+    @property
+    def script(self) -> Path:
+        """What sbatch is given."""
+        return self.folder / "job.sh"
+
+    @property
+    def log(self) -> Path:
+        """What the job prints."""
+        return self.folder / f"{self.job}.out"
+
+    def write(self, outcomes: Path, settle: float) -> None:
+        """Write the node and the script that runs it; its outcome comes into the folder `outcomes`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "node.pklz"
+        savepkl(str(file), {"node": self.node, "outcomes": str(outcomes), "settle": settle})
+        words = shlex.join([sys.executable, "-m", "qsmflow.engines.slurm.job", str(file)])
+        self.script.write_text(f"#!/bin/bash\nexec {words}\n")
+
+    def options(self, settings: SLURM, prefix: str) -> list[str]:
+        """The options of sbatch; the name of the job begins with `prefix`.
+
+        Of jobs with the same name SLURM runs one at a time. So a node that a run which was killed has left in the queue
+        never runs beside the one that a later run submits; that finds it finished.
+        """
+        words = [
+            f"--job-name={prefix}{self.node.fullname}",
+            "--dependency=singleton",
+            "--no-requeue",
+            "--open-mode=append",
+            f"--output={self.folder}/%j.out",
+            f"--cpus-per-task={self.need.cpus}",
+            f"--mem={math.ceil(self.need.memory_gb * 1e9 / 2**20)}M",
+            f"--time={limit_minutes(self.need, settings)}",
+        ]
+        return words + placement(self.need.gpus, settings)
+
+
+def limit_minutes(need: Need, settings: SLURM) -> int:
+    """Time limit of a job, whole minutes, which is how finely SLURM counts."""
+    return max(1, math.ceil(need.minutes + settings.start_minutes))
+
+
+def placement(gpus: int, settings: SLURM) -> list[str]:
+    """Options of sbatch that say where a job runs and who pays."""
+    partition = settings.gpu_partition or settings.partition if gpus else settings.partition
+    words = [f"--partition={partition}"] if partition else []
+    words += [f"--gres={settings.gres}:{gpus}"] if gpus else []
+    words += [f"--account={settings.account}"] if settings.account else []
+    return words + shlex.split(settings.extra)
