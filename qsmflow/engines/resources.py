@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from nipype.pipeline.engine import Node
 
-#: What Python, torch and nipype take before any image is loaded, GB.
-BASE_GB = 0.5
+#: What Python and the libraries of any stage take before an image is loaded, GB.
+BASE_GB = 0.8
 
 
 @dataclass(frozen=True)

@@ -108,17 +108,10 @@ def submit(script: Path, options: Sequence[str]) -> int:
     return int(answer.strip().split(";")[0])  # a federation adds the name of the cluster
 
 
-def in_queue(jobs: Iterable[int]) -> set[int]:
-    """Those of `jobs` that wait, run or are being ended; one call for all."""
-    # two ids at least: squeue takes a single one that it does not know for an error
-    wanted = ",".join(map(str, [*jobs, 0]))
-    return {int(word) for word in call("squeue", "--noheader", f"--jobs={wanted}", "--format=%A").split()}
-
-
-def jobs_named(prefix: str) -> set[int]:
-    """The user's jobs in the queue whose name begins with `prefix`."""
+def queue() -> dict[int, str]:
+    """Names of the user's jobs that wait, run or are being ended, by id."""
     lines = call("squeue", "--noheader", f"--user={os.getuid()}", "--format=%A %j").splitlines()
-    return {int(job) for job, _, name in (line.partition(" ") for line in lines) if name.startswith(prefix)}
+    return {int(job): name for job, _, name in (line.partition(" ") for line in lines)}
 
 
 def cancel(jobs: Iterable[int]) -> None:

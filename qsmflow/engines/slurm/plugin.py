@@ -81,7 +81,7 @@ class SLURMPlugin(DistributedPluginBase):
             return
         try:
             # by name, as an interrupt may have come before the id of a job did
-            commands.cancel(commands.jobs_named(self._prefix))
+            commands.cancel(job for job, name in commands.queue().items() if name.startswith(self._prefix))
         except SlurmError as error:
             self._tell("", f"jobs named {self._prefix}* may still be in the queue: {error}; end them with scancel")
 
@@ -164,7 +164,7 @@ class SLURMPlugin(DistributedPluginBase):
         if not submitted:
             return
         try:
-            gone = submitted.keys() - commands.in_queue(submitted)
+            gone = submitted.keys() - commands.queue().keys()
             known = commands.ended(gone) if gone else {}
         except SlurmError as error:  # whatever SLURM says in trouble, it is no fault of a node
             self._note_silence(error)
@@ -206,4 +206,4 @@ class SLURMPlugin(DistributedPluginBase):
     def _note_silence(self, error: SlurmError) -> None:
         if not self._silent:
             self._silent = True
-            self._tell("", f"SLURM does not answer ({error}); waiting, jobs go on")
+            self._tell("", f"SLURM does not answer ({error}); waiting, its jobs go on")
