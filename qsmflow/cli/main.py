@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import qsmflow
@@ -13,7 +14,10 @@ from qsmflow.cli.options import shield_negatives
 from qsmflow.errors import QsmflowError, UsageError
 
 #: Modules of `qsmflow.cli`, one a verb; each has ``add_parser(subparsers)``, which names its ``run(args) -> int``.
-VERBS = ("run", "validate", "stage", "simulate", "weights", "score", "train")
+VERBS = ("run", "validate", "stage", "simulate", "weights", "score", "train", "slurm")
+
+#: What a disk says that takes no more; no fault of the program.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,12 +50,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 done, 1 processing failed, 2 bad usage or input, 127 a program is missing, 130 interrupted.
     """
+    return guarded(lambda: _run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def _run(words: list[str]) -> int:
+    args = build_parser().parse_args(shield_negatives(words))
+    args.words = words
+    return int(args.func(args))
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do `work` and return its exit code; what goes wrong is one line and a code."""
     try:
-        args = build_parser().parse_args(shield_negatives(sys.argv[1:] if argv is None else argv))
-        return int(args.func(args))
+        return work()
     except QsmflowError as error:
         print(f"qsmflow: error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        print(
+            f"qsmflow: error: {error.filename or 'a disk'}: {error.strerror}; what is finished is kept", file=sys.stderr
+        )
+        return 1
     except KeyboardInterrupt:
         print("qsmflow: interrupted; what is finished is kept", file=sys.stderr)
         return 130

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,12 @@ def add_parser(subparsers: Any) -> None:
         help="the BIDS App: maps, COSMOS and reports of a dataset",
         description="Compute susceptibility maps, and COSMOS of several orientations, for a BIDS dataset.",
     )
+    add_run_arguments(parser)
+    parser.set_defaults(func=run)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add everything that can be said of a run to `parser`; `request_from` reads it."""
     parser.add_argument("bids_dir", type=Path, metavar="BIDS", help="the BIDS dataset")
     parser.add_argument("out_dir", type=Path, metavar="OUT", help="the derivative dataset to write")
     parser.add_argument("level", choices=["participant"], help="level of the analysis")
@@ -68,7 +73,6 @@ def add_parser(subparsers: Any) -> None:
     )
 
     add_settings_arguments(parser)
-    parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,9 +81,10 @@ def run(args: argparse.Namespace) -> int:
 
     from .progress import Progress, say
 
-    request = _request(args, participant)
+    request = request_from(args)
     if args.reports_only:
         return _reports_only(request)
+    participant.check_machine(request)
     plan = participant.make_plan(request)
     # with nothing left to run, the last refusal is the error of the whole run and is told as such
     told = plan.problems if plan.heads else plan.problems[:-1]
@@ -136,9 +141,11 @@ def _reports_only(request: Any) -> int:
     return 0
 
 
-def _request(args: argparse.Namespace, participant: Any) -> Any:
+def request_from(args: argparse.Namespace) -> Any:
+    """What `args` ask for, as `qsmflow.workflows.participant.Request`."""
     from qsmflow.engines.allowed import available_cpus, available_memory_gb
-    from qsmflow.engines.execute import Machine
+    from qsmflow.engines.execute import SHARE, Machine
+    from qsmflow.workflows import participant
 
     selection = selection_from(args)
     slurm = slurm_from(args)
@@ -150,7 +157,7 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
         settings=settings_from(args),
         machine=Machine(
             nprocs=nprocs,
-            memory_gb=args.mem or 0.9 * available_memory_gb(),
+            memory_gb=args.mem or SHARE * available_memory_gb(),
             plugin=args.plugin,
             slurm=slurm,
             stop_on_first_crash=args.stop_on_first_crash,
@@ -163,7 +170,7 @@ def _request(args: argparse.Namespace, participant: Any) -> Any:
         sessions=selection.sessions,
         derivatives={name: path.absolute() for name, path in selection.derivatives.items()},
         filters=selection.filters,
-        command=shlex.join(["qsmflow", *sys.argv[1:]]),
+        command=shlex.join(["qsmflow", *args.words]),
     )
 
 

@@ -24,22 +24,8 @@ class Selection:
 def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags to `parser`; `selection_from` reads them."""
     group = parser.add_argument_group("selection")
-    group.add_argument(
-        "--participant-label",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="LABEL",
-        help="subjects to take (default: all)",
-    )
-    group.add_argument(
-        "--session-label",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="LABEL",
-        help="sessions to take (default: all)",
-    )
+    add_label_argument(group, "participant")
+    add_label_argument(group, "session")
     group.add_argument(
         "--bids-filter-file",
         type=Path,
@@ -59,6 +45,18 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         "--orientation-entity",
         metavar="ENTITY",
         help="entity that tells the orientations of a head apart (default: acq)",
+    )
+
+
+def add_label_argument(parser: argparse._ActionsContainer, level: str) -> None:
+    """Add the flag that names the subjects (`level` ``participant``) or sessions to take."""
+    parser.add_argument(
+        f"--{level}-label",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LABEL",
+        help=f"{'subjects' if level == 'participant' else 'sessions'} to take (default: all)",
     )
 
 

@@ -22,6 +22,9 @@ from qsmflow.engines.progress import Reader
 from qsmflow.engines.quiet import hush, hush_broken_pool
 from qsmflow.engines.slurm.plugin import LOOK, SLURMPlugin
 
+#: Of the memory that there is, what a run takes unless it is told.
+SHARE = 0.9
+
 
 @dataclass(frozen=True)
 class Failure:

@@ -18,8 +18,11 @@ from qsmflow.bids.series import Head
 from qsmflow.bids.voxels import FactsCache
 from qsmflow.bids.write import describe_dataset, write_text
 from qsmflow.config import NETWORKS, Config
-from qsmflow.engines.execute import Machine, Outcome, Watch, execute
+from qsmflow.engines.execute import Machine, Outcome, Watch, execute, real_nodes
 from qsmflow.engines.gpu import check_device, gpu_stages
+from qsmflow.engines.lock import locked
+from qsmflow.engines.resources import Need
+from qsmflow.engines.slurm.array import need_of_task
 from qsmflow.engines.slurm.checks import check_cluster
 from qsmflow.errors import InputError, QsmflowError
 from qsmflow.nets.weights import check_settings
@@ -73,7 +76,6 @@ def make_plan(request: Request) -> Plan:
     A fault of one subject keeps that subject out; a fault of the request or of the whole dataset is raised.
     """
     check_settings(request.settings)
-    check_machine(request)
     check_layout(request.bids_dir, request.out_dir, request.participants)
     found: Discovery = discover(
         request.bids_dir,
@@ -107,7 +109,7 @@ def stages_on_gpu(request: Request) -> frozenset[str]:
 
 
 def check_machine(request: Request) -> None:
-    """Refuse devices and partitions that are not there."""
+    """Refuse a `request` for devices or partitions that are not there."""
     stages = stages_on_gpu(request)
     if request.machine.plugin == "SLURM":
         check_cluster(request.machine.slurm, gpus=bool(stages))
@@ -128,6 +130,15 @@ def build(request: Request, plan: Plan) -> Any:
     )
 
 
+def needs_of_subjects(request: Request, plan: Plan) -> dict[str, Need]:
+    """What a task asks that runs all of a subject, by label."""
+    subjects = _subjects_of_heads(plan)
+    nodes: dict[str, list[Need]] = {subject: [] for subject in plan.subjects}
+    for node in real_nodes(build(request, plan)):
+        nodes[subjects[node.fullname.split(".")[1]]].append(node.need)
+    return {subject: need_of_task(needs, request.threads) for subject, needs in nodes.items()}
+
+
 def run_participants(
     request: Request, plan: Plan, watch: Watch | None = None
 ) -> tuple[Outcome, tuple[Path, ...], RunRecord]:
@@ -142,10 +153,17 @@ def run_participants(
     ------
     InputError
         Nothing can be processed.
+    LockedError
+        Another run is at work on one of the subjects.
     """
     if not plan.heads:
         reason = str(plan.stopped[0]) if plan.stopped else f"{request.bids_dir}: no series to process"
         raise InputError(reason)
+    with locked(request.out_dir / "logs" / "locks", [f"sub-{subject}" for subject in plan.subjects]):
+        return _run_locked(request, plan, watch)
+
+
+def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outcome, tuple[Path, ...], RunRecord]:
     describe_dataset(
         request.out_dir, "qsmflow derivatives", sources={"raw": request.bids_dir, **dict(request.derivatives)}
     )
@@ -184,11 +202,16 @@ def failed_subjects(outcome: Outcome, plan: Plan) -> dict[str, list[str]]:
     faults: dict[str, list[str]] = {}
     for problem in plan.stopped:
         faults.setdefault(problem.subject, []).append(str(problem))
-    names = {head.name.replace("-", "_"): head.entities["sub"] for head in plan.heads}
+    names = _subjects_of_heads(plan)
     for failure in outcome.failed:
         subject = names[failure.node.split(".")[1]]
         faults.setdefault(subject, []).append(f"{failure.node}: {failure.message} (see {failure.crash_file})")
     return faults
+
+
+def _subjects_of_heads(plan: Plan) -> dict[str, str]:
+    """Labels of the subjects, by the names that their heads have in the graph."""
+    return {head.name.replace("-", "_"): head.entities["sub"] for head in plan.heads}
 
 
 def start_record(request: Request, plan: Plan) -> RunRecord:

@@ -1,0 +1,45 @@
+"""The words that submit a node say what its record says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from nipype import IdentityInterface, Node
+
+from qsmflow.config.slurm import SLURM
+from qsmflow.engines.resources import Need
+from qsmflow.engines.slurm.task import Task, limit_minutes
+
+
+def options(need: Need, settings: SLURM) -> list[str]:
+    node = Node(IdentityInterface(["a"]), "vsharp")
+    return Task(node, need, Path("/work/jobs"), 1).options(settings, "qsmflow-1.")
+
+
+def test_cpus_memory_and_time_are_those_of_the_record() -> None:
+    words = options(Need(cpus=3, memory_gb=2.0, minutes=7.2), SLURM(start_minutes=5))
+    assert {"--cpus-per-task=3", "--mem=1908M", "--time=13", "--job-name=qsmflow-1.vsharp"} <= set(words)
+    assert not [word for word in words if "partition" in word or "gres" in word or "account" in word]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "given", "placed"),
+    [
+        (0, {"partition": "cpu", "gpu_partition": "gpu"}, ["--partition=cpu"]),
+        (1, {"partition": "cpu", "gpu_partition": "gpu"}, ["--partition=gpu", "--gres=gpu:1"]),
+        (1, {"partition": "all", "gres": "gpu:a100"}, ["--partition=all", "--gres=gpu:a100:1"]),
+        (
+            0,
+            {"account": "lab", "extra": "--qos=long '--comment=two words'"},
+            ["--account=lab", "--qos=long", "--comment=two words"],
+        ),
+    ],
+)
+def test_only_what_uses_a_gpu_is_sent_to_one(gpus: int, given: dict[str, str], placed: list[str]) -> None:
+    assert options(Need(gpus=gpus), SLURM(**given))[-len(placed) :] == placed
+    assert gpus or not [word for word in options(Need(), SLURM(**given)) if "gres" in word]
+
+
+def test_a_limit_is_a_minute_at_least() -> None:
+    assert limit_minutes(Need(minutes=0), SLURM(start_minutes=0)) == 1

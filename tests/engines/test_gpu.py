@@ -1,0 +1,47 @@
+"""`--gpu`: which stages it names, and what is told where there is no device."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from qsmflow.engines.gpu import check_device, gpu_stages
+from qsmflow.errors import UsageError
+
+ABLE = ("qsmnet", "deepqsm", "denoiser")
+
+
+@pytest.mark.parametrize(
+    ("asked", "run", "taken"),
+    [
+        (["none"], ["qsmnet"], set()),
+        (["all"], ["qsmnet", "denoiser"], {"qsmnet", "denoiser"}),
+        (["all"], [], set()),
+        (["denoiser"], ["qsmnet", "denoiser"], {"denoiser"}),
+    ],
+)
+def test_stages_are_those_named(asked: list[str], run: list[str], taken: set[str]) -> None:
+    assert gpu_stages(asked, ABLE, run) == taken
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["medi"], "--gpu medi: cannot use a GPU; name some of qsmnet, deepqsm, denoiser"),
+        (["deepqsm"], "--gpu deepqsm: not a stage of this run; name qsmnet"),
+        (["all", "qsmnet"], "--gpu all qsmnet: all and none stand alone"),
+    ],
+)
+def test_what_cannot_be_is_refused(asked: list[str], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        gpu_stages(asked, ABLE, ["qsmnet"])
+
+
+def test_a_missing_device_is_told_only_where_one_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("PATH", "")
+    check_device([])
+    with pytest.raises(UsageError, match="--gpu qsmnet: torch can use no CUDA device here"):
+        check_device(["qsmnet"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    check_device(["qsmnet"])
