@@ -67,20 +67,17 @@ def fate(job: int, ended: Ended, need: Need, limit_minutes: int, log: Path, left
         return Fate(f"{told}, ended by scancel; run again to go on")
     if state == "COMPLETED":
         return Fate(f"{told}, but its outcome is not to be seen here; raise --slurm-settle, or share the work folder")
-    how = _how(ended)
+    if ended.signal:
+        name = signal.Signals(ended.signal).name
+        return Fate(f"{told}, ended by {name}, from somebody or from a machine short of memory; run again, see {log}")
     said = f"; its log ends with: {printed.splitlines()[-1].strip()}" if printed else ""
-    return Fate(f"{told}, {how}{said}; mend it and run again, see {log}")
+    # a job that cannot write its outcome ends with the number of the system's error
+    why = f" ({os.strerror(ended.status)})" if ended.status > 1 else ""
+    return Fate(f"{told}, status {ended.status}{why}{said}; mend it and run again, see {log}")
 
 
 def _again(told: str, left: int, need: Need, how: str, mend: str) -> Fate:
     return Fate(f"{told}; submitted again {how}", need) if left > 0 else Fate(f"{told}; {mend}")
-
-
-def _how(ended: Ended) -> str:
-    """How the script ended; a job that cannot write its outcome ends with the number of the system's error."""
-    if ended.signal:
-        return f"killed by signal {signal.Signals(ended.signal).name}"
-    return f"status {ended.status}" + (f" ({os.strerror(ended.status)})" if ended.status > 1 else "")
 
 
 def read_log(log: Path) -> str:

@@ -56,7 +56,7 @@ def test_a_preempted_job_always_comes_again_and_costs_nothing(tmp_path: Path) ->
         (Ended("FAILED", 28), "status 28 (No space left on device)"),
         (Ended("FAILED", 30), "Read-only file system"),
         (Ended("FAILED", 1), "status 1; its log ends with: last"),
-        (Ended("FAILED", 0, 9), "killed by signal SIGKILL"),
+        (Ended("FAILED", 0, 9), "ended by SIGKILL"),
         (Ended("COMPLETED"), "--slurm-settle"),
         (Ended("CANCELLED"), "ended by scancel"),
     ],
