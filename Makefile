@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.qsmflow-installed
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long lint bench browser clean
+.PHONY: help setup demo test long lint bench cluster browser clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -51,6 +51,9 @@ bench: setup ## speed and memory, see benchmarks/
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.bench_kspace --large
 	$(BIN)/python -m benchmarks.training
+
+cluster: setup ## faults and runs on a real SLURM, which is installed from Debian's packages and started for this
+	$(ONE_THREAD) $(BIN)/python -m pytest -m cluster
 
 browser: setup ## the report in a headless Chromium that is already installed
 	$(BIN)/python -m pytest -m browser

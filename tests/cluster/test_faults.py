@@ -74,11 +74,11 @@ def test_a_pending_job_is_cancelled(scene: Scene, expected: dict[str, bytes]) ->
 
 
 def test_the_memory_limit_is_hit(scene: Scene, expected: dict[str, bytes]) -> None:
-    run = scene.start_held("--memory=0.8", "--ballast=600")
+    (scene.folder / "gate").touch()
+    run = scene.start("--memory=0.8", "--ballast=600")
     run.says("OUT_OF_MEMORY")
     read = line_with(run.said, "OUT_OF_MEMORY")
     assert "submitted again with 1.6 GB" in read
-    scene.reached(run)
     scene.open()
     run.ends(0)
     assert scene.results() == expected
@@ -86,7 +86,8 @@ def test_the_memory_limit_is_hit(scene: Scene, expected: dict[str, bytes]) -> No
 
 
 def test_the_memory_limit_is_hit_once_too_often(scene: Scene, expected: dict[str, bytes]) -> None:
-    read = line_with(scene.start_held("--memory=0.8", "--ballast=600", "--retries=0").ends(1), "failed")
+    (scene.folder / "gate").touch()
+    read = line_with(scene.start("--memory=0.8", "--ballast=600", "--retries=0").ends(1), "failed")
     assert "OUT_OF_MEMORY" in read and "--slurm-retries" in read
     told("the same, and no retry is left", read, scene.rerun(expected))
 
@@ -105,7 +106,7 @@ def test_the_time_limit_is_hit(scene: Scene, expected: dict[str, bytes]) -> None
 
 def test_the_controller_is_restarted(scene: Scene, expected: dict[str, bytes]) -> None:
     run = scene.start_held()
-    scene.cluster.end("slurmctld")
+    scene.cluster.end("slurmctld", signal.SIGTERM)
     run.says("SLURM does not answer")
     read = line_with(run.said, "SLURM does not answer")
     scene.cluster.start_controller()

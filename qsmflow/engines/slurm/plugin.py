@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from nipype.pipeline.engine import Node
 from nipype.pipeline.plugins.base import DistributedPluginBase
-from nipype.pipeline.plugins.multiproc import process_initializer, run_node
+from nipype.pipeline.plugins.multiproc import run_node
 
 from qsmflow.config.slurm import SLURM
+from qsmflow.engines.pool import start_pool
 
 from . import commands
 from .commands import Ended, FullError, SilentError, SlurmError
@@ -103,12 +103,7 @@ class SLURMPlugin(DistributedPluginBase):
 
     def _compute_here(self, node: Node, number: int) -> Future[Any]:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self._settings.local_processes,
-                mp_context=get_context("forkserver"),
-                initializer=process_initializer,
-                initargs=(str(Path.cwd()),),
-            )
+            self._pool = start_pool(self._settings.local_processes)
         try:
             return self._pool.submit(run_node, node, False, number)
         except RuntimeError:  # a process of the pool was killed; what was in it has failed, this gets another

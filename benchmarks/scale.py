@@ -1,0 +1,65 @@
+"""How long a large dataset takes before its first node runs, and what memory.
+
+    python -m benchmarks.scale --subjects 1000
+
+copies the files of one simulated subject under many names, and prints the seconds for finding and checking all of them,
+for the graph, and for what Nipype makes of it before it executes, with the peak of memory after each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from qsmflow.cli.main import main as qsmflow
+from qsmflow.config import Config
+from qsmflow.engines.execute import Machine, real_nodes
+from qsmflow.workflows.participant import Request, build, make_plan
+
+
+def skeleton(root: Path, subjects: int) -> None:
+    """A dataset of `subjects` with the same tiny images."""
+    words = ["--voxel-size", "16", "--supersample", "1", "--te", "0.01", "0.02"]
+    qsmflow(["simulate", str(root), *words])
+    shutil.rmtree(root / "derivatives")
+    files = sorted((root / "sub-01" / "anat").iterdir())
+    for number in range(2, subjects + 1):
+        folder = root / f"sub-{number:04d}" / "anat"
+        folder.mkdir(parents=True)
+        for file in files:
+            shutil.copyfile(file, folder / file.name.replace("sub-01", f"sub-{number:04d}"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--subjects", type=int, default=1000)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bids, out = Path(name, "bids"), Path(name, "out")
+        skeleton(bids, args.subjects)
+        print("| step | s | peak so far, GB |\n|---|---|---|")
+        request = Request(bids, out, out / "work", Config(), Machine(1, 1.0))
+        began = time.monotonic()
+
+        def told(step: str) -> None:
+            nonlocal began
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+            print(f"| {step} | {time.monotonic() - began:.1f} | {peak:.2f} |", flush=True)
+            began = time.monotonic()
+
+        plan = make_plan(request)
+        told(f"found and checked, {len(plan.heads)} heads")
+        workflow = build(request, plan)
+        told("graph")
+        nodes = len(real_nodes(workflow))
+        told(f"flat, {nodes} nodes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""`qsmflow run` and `qsmflow slurm` on a real SLURM: the same maps as here, one run at a time, GPUs where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qsmflow.cli.main import main
+from tests.cluster.faults import told
+from tests.cluster.local_slurm import LocalSlurm
+from tests.cluster.scene import Run, Scene, line_with, until
+
+pytestmark = pytest.mark.cluster
+
+
+def maps(out: Path, subject: str) -> dict[str, bytes]:
+    """All images that a run kept of a subject, by name."""
+    return {path.name: path.read_bytes() for path in (out / f"sub-{subject}").rglob("*.nii.gz")}
+
+
+@pytest.fixture(scope="module")
+def bids(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("dataset") / "bids"
+    assert main(["simulate", str(root), "--subjects", "2", "--voxel-size", "8", "--supersample", "1"]) == 0
+    return root
+
+
+@pytest.fixture(scope="module")
+def here(bids: Path) -> Path:
+    """Of a run without SLURM."""
+    out = bids.parent / "here"
+    words = ["run", str(bids), str(out), "participant", "--skip-bids-validation", "--plugin", "Linear"]
+    assert main([*words, "--participant-label", "01"]) == 0
+    return out
+
+
+def test_one_run_at_a_time_and_the_same_maps_as_here(
+    cluster: LocalSlurm, bids: Path, here: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ["qsmflow", "run", bids, out, "participant", "--skip-bids-validation", "--participant-label", "01"]
+    # the unwrapping alone takes more than this on so coarse a grid
+    words += ["--plugin", "SLURM", "--slurm-poll", "1", "--slurm-local-minutes", "0.2"]
+    run = Run(cluster, tmp_path / "first.txt", *words, "--slurm-extra=--hold")
+    until(lambda: cluster.jobs() or run.process.poll() is not None, "a job")
+    assert cluster.jobs(), run.said
+    read = line_with(Run(cluster, tmp_path / "second.txt", *words).ends(2), "error")
+    assert "at work on it" in read
+    until(lambda: [cluster.command("scontrol", "release", job) for job in cluster.jobs()] == [], "the end of the jobs")
+    assert "0 failed" in run.ends(0)
+    assert maps(out, "01") == maps(here, "01")
+    assert "0 nodes executed" in Run(cluster, tmp_path / "third.txt", *words).ends(0)
+    told("a second run on the same subject", read, "goes on where the first one ended; the same bytes")
+
+
+def test_an_array_has_a_subject_a_task(cluster: LocalSlurm, bids: Path, here: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my out"
+    words = ["qsmflow", "slurm", bids, out, "participant", "--skip-bids-validation", "--slurm-cpus", "1", "--submit"]
+    said = Run(cluster, tmp_path / "said.txt", *words).ends(0)
+    assert "2 tasks" in said and "submitted as job" in said
+    until(lambda: not cluster.jobs(), "the tasks")
+    for log in (out / "logs" / "slurm").iterdir():
+        assert "0 failed" in log.read_text(), log.read_text()
+    assert maps(out, "01") == maps(here, "01") and maps(out, "02").keys()
+
+
+def test_what_uses_a_gpu_runs_where_one_is(scene: Scene, expected: dict[str, bytes]) -> None:
+    run = scene.start_held("--gpus=1")
+    job = scene.cluster.command("scontrol", "--oneliner", "show", "job", scene.job())
+    assert " Partition=gpu " in job and "gres:gpu:1" in job and " NodeList=gpu1 " in job
+    scene.open()
+    run.ends(0)
+    assert scene.results() == expected
