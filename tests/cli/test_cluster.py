@@ -1,0 +1,59 @@
+"""The flags of SLURM: one for each setting; what cannot be is refused, and stages know nothing of them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from qsmflow.cli.cluster import slurm_from
+from qsmflow.cli.main import build_parser, main
+from qsmflow.cli.settings import settings_from
+from qsmflow.config import Config
+from qsmflow.config.slurm import SLURM
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    return build_parser().parse_args(["run", "in", "out", "participant", *words])
+
+
+def test_every_setting_has_a_flag_and_its_default() -> None:
+    assert slurm_from(parsed()) == SLURM()
+    for item in dataclasses.fields(SLURM):
+        value = "x" if isinstance(item.default, str) else 3
+        found = slurm_from(parsed(f"--slurm-{item.name}".replace("_", "-"), str(value)))
+        assert getattr(found, item.name) == value
+        assert settings_from(parsed(f"--slurm-{item.name}".replace("_", "-"), str(value))) == Config()
+
+
+def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(tmp_path), str(tmp_path / "out"), "participant", "--slurm-poll", "0"]) == 2
+    assert "poll: 0.0 is not above 0" in capsys.readouterr().err
+
+
+def test_without_slurm_its_programs_are_told_to_be_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main(["run", str(tmp_path), str(tmp_path / "out"), "participant", "--plugin", "SLURM"]) == 127
+    assert "sinfo: not found" in capsys.readouterr().err
+
+
+def test_a_disk_that_takes_no_more_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    from qsmflow.cli.main import guarded
+
+    def full() -> int:
+        raise OSError(28, "No space left on device", "/data/out/x")
+
+    assert guarded(full) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "qsmflow: error: /data/out/x: No space left on device; what is finished is kept"
+    ]
+
+    def broken() -> int:
+        raise FileNotFoundError(2, "No such file", "x")
+
+    with pytest.raises(FileNotFoundError):
+        guarded(broken)
