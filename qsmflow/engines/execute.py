@@ -130,8 +130,9 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
 
     def interrupt(*_: object) -> None:
         nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
+        if not interrupted:  # a second one would come between the first and the end of the jobs
+            interrupted = True
+            raise KeyboardInterrupt
 
     def status(node: Node, event: str) -> None:
         if interrupted:

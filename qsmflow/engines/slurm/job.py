@@ -30,8 +30,7 @@ def run(file: Path) -> None:
         outcome = Path(task["outcomes"]) / f"{os.environ['SLURM_JOB_ID']}.json"
         node = task["node"]
         config.update_config(node.config)
-        for source in {source for source, _ in node.input_source.values()}:
-            wait_for(Path(source), task["settle"])
+        wait_for_inputs(node, task["settle"])
         node.run()
         trace = None
     except Exception:
@@ -41,17 +40,27 @@ def run(file: Path) -> None:
     write_json(outcome, {"traceback": trace})
 
 
-def wait_for(path: Path, seconds: float) -> None:
-    """Wait until `path`, which another machine wrote, is seen here; a listing makes a shared disk look again."""
+def wait_for_inputs(node: Any, seconds: float) -> None:
+    """Wait until the results that `node` takes, which other machines wrote, are seen here.
+
+    A listing of their folder makes a shared disk look again.
+    """
     deadline = time.monotonic() + seconds
-    while not path.exists() and time.monotonic() < deadline:
-        if path.parent.is_dir():
-            list(path.parent.iterdir())
-        time.sleep(0.5)
+    for path in {Path(source) for source, _ in node.input_source.values()}:
+        while not path.exists() and time.monotonic() < deadline:
+            if path.parent.is_dir():
+                list(path.parent.iterdir())
+            time.sleep(0.5)
 
 
 def read_outcome(path: Path) -> list[str] | None:
-    """The lines of the error that `run` left, None where the node came through."""
+    """The lines of the error that `run` left, None where the node came through.
+
+    Raises
+    ------
+    OSError, ValueError
+        It is listed and not to be read yet.
+    """
     trace = json.loads(path.read_text())["traceback"]
     return None if trace is None else trace.splitlines(keepends=True)
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from qsmflow.engines.pool import start_pool
 from . import commands
 from .commands import Ended, FullError, SilentError, SlurmError
 from .fate import LOST, fate
-from .job import read_outcome
+from .job import read_outcome, wait_for_inputs
 from .task import Task, limit_minutes
 
 #: Seconds between two looks at the folder of outcomes, one listing for all jobs.
@@ -69,6 +70,8 @@ class SLURMPlugin(DistributedPluginBase):
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Execute `graph`; however that ends, no job of it stays in the queue."""
         self._outcomes.mkdir(parents=True, exist_ok=True)
+        for old in self._outcomes.iterdir():  # ids may come again, after another cluster or a new start of this one
+            old.unlink()
         try:
             super().run(graph, config, updatehash)
         finally:
@@ -105,7 +108,7 @@ class SLURMPlugin(DistributedPluginBase):
         if self._pool is None:
             self._pool = start_pool(self._settings.local_processes)
         try:
-            return self._pool.submit(run_node, node, False, number)
+            return self._pool.submit(_run_here, node, self._settings.settle, number)
         except RuntimeError:  # a process of the pool was killed; what was in it has failed, this gets another
             self._pool = None
             return self._compute_here(node, number)
@@ -148,7 +151,8 @@ class SLURMPlugin(DistributedPluginBase):
         for number, task in self._tasks.items():
             name = f"{task.job}.json"
             if name in names and number not in self._results:
-                self._results[number] = {"result": None, "traceback": read_outcome(self._outcomes / name)}
+                with suppress(OSError, ValueError):
+                    self._results[number] = {"result": None, "traceback": read_outcome(self._outcomes / name)}
 
     def _poll(self) -> None:
         """Submit what could not be, and find out about the jobs that ended without an outcome."""
@@ -202,3 +206,9 @@ class SLURMPlugin(DistributedPluginBase):
         if not self._silent:
             self._silent = True
             self._tell("", f"SLURM does not answer ({error}); waiting, its jobs go on")
+
+
+def _run_here(node: Node, settle: float, number: int) -> dict[str, Any]:
+    """Run `node` in a process of the pool, on what jobs elsewhere made."""
+    wait_for_inputs(node, settle)
+    return dict(run_node(node, False, number))
