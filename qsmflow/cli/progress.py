@@ -100,7 +100,9 @@ def show_plan(settings: Any, workflow: Any) -> None:
             if path not in branches:
                 branches[path] = branches[place].add(folder)
             place = path
-        branches[place].add(f"{name}  {node.n_procs} cpu, {node.mem_gb:.1f} GB")
+        need = node.need
+        asked = f"{need.cpus} cpu, {need.memory_gb:.1f} GB, {need.minutes:.0f} min{', 1 gpu' if need.gpus else ''}"
+        branches[place].add(f"{name}  {asked}")
     console = Console()
     console.print(to_toml(settings), markup=False, highlight=False)
     console.print(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,13 @@ def maps(out: Path, subject: str) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def bids(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two subjects, who are one."""
     root = tmp_path_factory.mktemp("dataset") / "bids"
-    assert main(["simulate", str(root), "--subjects", "2", "--voxel-size", "8", "--supersample", "1"]) == 0
+    assert main(["simulate", str(root), "--voxel-size", "8", "--supersample", "1"]) == 0
+    for path in (root / "sub-01" / "anat").iterdir():
+        copy = Path(str(path).replace("sub-01", "sub-02"))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     return root
 
 
@@ -62,7 +68,9 @@ def test_an_array_has_a_subject_a_task(cluster: LocalSlurm, bids: Path, here: Pa
     until(lambda: not cluster.jobs(), "the tasks")
     for log in (out / "logs" / "slurm").iterdir():
         assert "0 failed" in log.read_text(), log.read_text()
-    assert maps(out, "01") == maps(here, "01") and maps(out, "02").keys()
+    of_first = maps(here, "01")
+    assert maps(out, "01") == of_first
+    assert maps(out, "02") == {name.replace("sub-01", "sub-02"): content for name, content in of_first.items()}
 
 
 def test_what_uses_a_gpu_runs_where_one_is(scene: Scene, expected: dict[str, bytes]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
@@ -56,22 +58,21 @@ class SLURMPlugin(DistributedPluginBase):
     ) -> None:
         super().__init__({"max_jobs": settings.jobs, "status_callback": status_callback})
         self._settings, self._folder, self._tell = settings, folder, tell
-        self._outcomes = folder / "outcomes"
+        # of this run alone: others may work on other subjects beside it, and ids may come again
+        self._outcomes = folder / f"outcomes-{uuid.uuid4().hex}"
         #: Jobs of this work folder and of no other have names that begin so.
         self._prefix = f"qsmflow-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}."
         self._tasks: dict[int, Task] = {}
         self._here: dict[int, Future[Any]] = {}
         self._results: dict[int, dict[str, Any]] = {}
         self._count = 0
-        self._looked = self._polled = 0.0
+        self._looked = self._polled = time.monotonic()
         self._silent = False
         self._pool: ProcessPoolExecutor | None = None
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Execute `graph`; however that ends, no job of it stays in the queue."""
-        self._outcomes.mkdir(parents=True, exist_ok=True)
-        for old in self._outcomes.iterdir():  # ids may come again, after another cluster or a new start of this one
-            old.unlink()
+        self._outcomes.mkdir(parents=True)
         try:
             super().run(graph, config, updatehash)
         finally:
@@ -80,13 +81,14 @@ class SLURMPlugin(DistributedPluginBase):
     def _end(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-        if not self._tasks:
-            return
+        # by name, as an interrupt may have come before the id of a job did
+        names = {task.name(self._prefix) for task in self._tasks.values()}
         try:
-            # by name, as an interrupt may have come before the id of a job did
-            commands.cancel(job for job, name in commands.queue().items() if name.startswith(self._prefix))
+            if names:
+                commands.cancel(job for job, name in commands.queue().items() if name in names)
         except SlurmError as error:
             self._tell("", f"jobs named {self._prefix}* may still be in the queue: {error}; end them with scancel")
+        shutil.rmtree(self._outcomes, ignore_errors=True)
 
     def _submit_job(self, node: Node, updatehash: bool = False) -> int:
         self._count += 1

@@ -52,6 +52,10 @@ class Task:
         """What the job prints."""
         return self.folder / f"{self.job}.out"
 
+    def name(self, prefix: str) -> str:
+        """Name of the job."""
+        return prefix + self.node.fullname
+
     def write(self, outcomes: Path, settle: float) -> None:
         """Write the node and the script that runs it; its outcome comes into the folder `outcomes`."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +71,7 @@ class Task:
         never runs beside the one that a later run submits; that finds it finished.
         """
         words = [
-            f"--job-name={prefix}{self.node.fullname}",
+            f"--job-name={self.name(prefix)}",
             "--dependency=singleton",
             "--no-requeue",
             "--open-mode=append",

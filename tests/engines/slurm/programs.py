@@ -18,11 +18,13 @@ class Programs:
         """Have a program that prints `answer` and `error` and ends with `status`."""
         (self._folder / f"{name}.answer").write_text(answer)
         (self._folder / f"{name}.error").write_text(error)
+        self.script(name, f"cat {self._folder}/{name}.answer\ncat {self._folder}/{name}.error >&2\nexit {status}")
+
+    def script(self, name: str, body: str) -> None:
+        """Have a program that does `body`, of a shell, in the folder of the programs."""
+        keep = f'echo "$@" >> {self._folder}/{name}.words\nenv > {self._folder}/{name}.environment\n'
         program = self._folder / name
-        program.write_text(
-            f'#!/bin/sh\necho "$@" >> {self._folder}/{name}.words\nenv > {self._folder}/{name}.environment\n'
-            f"cat {self._folder}/{name}.answer\ncat {self._folder}/{name}.error >&2\nexit {status}\n"
-        )
+        program.write_text(f"#!/bin/sh\ncd {self._folder}\n{keep}{body}\n")
         program.chmod(0o755)
 
     def words(self, name: str) -> list[str]:

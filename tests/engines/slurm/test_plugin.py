@@ -1,0 +1,120 @@
+"""The plugin against pretended programs, of which sbatch runs its script at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from nipype import Node, Workflow
+from nipype.interfaces.utility import Merge
+
+from qsmflow.config.slurm import SLURM
+from qsmflow.engines.execute import Machine, Outcome, execute
+from qsmflow.engines.resources import Need, ask
+from qsmflow.interfaces.derivatives import Supplied
+from tests.engines.slurm.programs import Programs
+
+#: Runs the script, its last word, as the next job.
+RUN = """
+echo >> jobs
+job=$(wc -l < jobs)
+for script; do :; done
+SLURM_JOB_ID=$job bash "$script" > /dev/null 2>&1
+echo $job
+"""
+
+
+class Watch:
+    """Keeps what the user is to read."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def total(self, count: int) -> None:
+        pass
+
+    def __call__(self, node: str, event: str) -> None:
+        pass
+
+    def tell(self, node: str, line: str) -> None:
+        pass
+
+    def warn(self, node: str, line: str) -> None:
+        self.read.append(line)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    (tmp_path / "bin").mkdir()
+    made = Programs(tmp_path / "bin", monkeypatch)
+    made.script("sbatch", RUN)
+    made.add("squeue")
+    made.add("scancel")
+    made.add("sacct", error="Slurm accounting storage is disabled", status=1)
+    made.add("scontrol", error="Invalid job id specified", status=1)
+    return made
+
+
+def run(folder: Path, node: Node, **settings: float) -> tuple[Outcome, Watch]:
+    """Run `node` as a job."""
+    workflow = Workflow("run", base_dir=str(folder))
+    workflow.add_nodes([ask(node, Need(minutes=1))])
+    slurm = SLURM(local_minutes=0, **{"poll": 0.2, "settle": 1.0, "retries": 1, **settings})
+    watch = Watch()
+    machine = Machine(1, 1.0, plugin="SLURM", slurm=slurm)
+    return execute(workflow, machine, folder / "crash", watch), watch
+
+
+def merge() -> Node:
+    return Node(Merge(1, in1=[1]), "merge")
+
+
+def test_a_job_that_comes_through_asks_nothing_of_the_controller(tmp_path: Path, programs: Programs) -> None:
+    outcome, watch = run(tmp_path, merge(), poll=60)
+    assert outcome.executed == ("run.merge",) and not watch.read
+    with pytest.raises(FileNotFoundError):
+        programs.words("sacct")
+    assert not list((tmp_path / "run" / "slurm").glob("outcomes-*"))
+
+
+def test_the_error_of_a_node_is_told_as_it_is_anywhere(tmp_path: Path, programs: Programs) -> None:
+    (tmp_path / "broken.nii").write_text("no image")
+    outcome, _ = run(tmp_path, Node(Supplied(in_file=str(tmp_path / "broken.nii")), "supplied"))
+    (failure,) = outcome.failed
+    assert "broken.nii" in failure.message and "Error" in failure.message and failure.crash_file is not None
+
+
+def test_a_refusal_of_sbatch_fails_the_node(tmp_path: Path, programs: Programs) -> None:
+    programs.add("sbatch", error="sbatch: error: Memory specification can not be satisfied", status=1)
+    outcome, _ = run(tmp_path, merge())
+    assert "Memory specification" in outcome.failed[0].message
+
+
+def test_a_silent_controller_is_told_once_and_waited_for(tmp_path: Path, programs: Programs) -> None:
+    silent = "[ $(wc -l < sbatch.words) -gt 3 ] || { echo Unable to contact slurm controller >&2; exit 1; }"
+    programs.script("sbatch", f"{silent}\n{RUN}")
+    outcome, watch = run(tmp_path, merge())
+    assert outcome.executed == ("run.merge",) and len(programs.words("sbatch")) == 4
+    assert len(watch.read) == 1 and "SLURM does not answer" in watch.read[0]
+
+
+def test_a_job_that_slurm_forgot_is_submitted_again_and_then_given_up(tmp_path: Path, programs: Programs) -> None:
+    programs.script("sbatch", "echo 7")
+    outcome, watch = run(tmp_path, merge())
+    assert len(programs.words("sbatch")) == 2
+    assert ["LOST" in line for line in watch.read] == [True] and "LOST" in outcome.failed[0].message
+
+
+def test_jobs_of_a_run_that_ends_are_cancelled_and_no_others(
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    programs.script("sbatch", "echo 7")
+    # in the queue: the job of this run, found by the name that sbatch was given, and one of a run on another subject
+    programs.script("squeue", "echo 7 $(grep -o 'qsmflow-[^ ]*' sbatch.words); echo 8 qsmflow-12345678.run.other")
+    monkeypatch.setattr("qsmflow.engines.slurm.plugin.SLURMPlugin._poll", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, merge())
+    assert programs.words("scancel") == ["--quiet 7"]
