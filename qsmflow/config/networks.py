@@ -55,4 +55,4 @@ class DeepQSM(Network):
 class Denoiser(Network):
     """Noise taken out of the local field by a network."""
 
-    weights: str = setting("denoiser", _WEIGHTS)
+    weights: str = setting("denoiser_2d", _WEIGHTS)

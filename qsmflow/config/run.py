@@ -21,7 +21,7 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
     """Everything a `qsmflow run` can be told about its stages; the TOML tables carry these names."""
 
     background: str = setting("vsharp", "background removal", choices=tuple(BACKGROUNDS))
-    inversion: tuple[str, ...] = setting(("tkd", "l2"), "inversions of each orientation", choices=INVERSIONS)
+    inversion: tuple[str, ...] = setting(("qsmnet", "l2"), "inversions of each orientation", choices=INVERSIONS)
     denoise: str = setting(
         "none",
         "network: take the noise out of the local field before it is inverted, by the weights of the denoiser",

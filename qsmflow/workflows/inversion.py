@@ -12,7 +12,8 @@ from qsmflow.bids.naming import spread_of
 from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD, TSVD
 from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
 from qsmflow.interfaces.network import SIQSM, DeepQSM, QSMnet, QSMnetPlus
-from qsmflow.nets.weights import several
+from qsmflow.nets.card import read
+from qsmflow.nets.weights import card_path, find, several
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -86,6 +87,9 @@ def init_inversion_wf(
             desc = {"desc": spread_of(method)}
             keep(workflow, node, "out_sd", "spread", destination, entities=desc, name=f"save_{method}_spread")
     names = [INVERSIONS[method][1] for method in methods]
+    for place, method in enumerate(methods):
+        if method in config.NETWORKS:
+            names[place] += _what_it_sees(getattr(settings, method).weights)
     if "medi" in methods:  # without a scale of the phase its data term is linear
         names[methods.index("medi")] += " with a nonlinear data term [@nonlinearfit]" if te and b0 else ""
     workflow.__desc__ = (
@@ -103,6 +107,16 @@ def phase_time(te: tuple[float, ...]) -> float:
     To the nanosecond, which differences of decimal numbers are not.
     """
     return round(min((after - before for before, after in pairwise(te)), default=te[0]), 9)
+
+
+def _what_it_sees(text: str) -> str:
+    """Which weights were used, and what they see, for the methods text."""
+    told = []
+    for one in several(text):
+        card = read(card_path(find(one)))
+        channels = [INVERSIONS[c.name][1] if c.name in INVERSIONS else c.name for c in card.inputs]
+        told.append(f"{card.name}, a {card.network} that sees {', '.join(channels)}")
+    return f" (weights {'; '.join(told)})"
 
 
 def _weight_sentence(methods: tuple[str, ...], settings: config.Config) -> str:

@@ -29,7 +29,7 @@ def test_what_would_be_run(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "sub-01: 2 orientations, reference sub-01_acq-ori1" in out
     assert "3 echoes, TE 5/10/15 ms, B0 3 T, grid 8x9x10, voxels 1x1x1 mm, obliquity 0.0 degrees" in out
-    assert "stages: scale_phase, brain_mask, quality_mask, unwrap, field, r2star, vsharp, tkd, l2" in out
+    assert "stages: scale_phase, brain_mask, quality_mask, unwrap, field, r2star, vsharp, qsmnet, l2" in out
     assert "registration, cosmos" in out
     assert "1 of 1 subjects can be used (headers and voxels checked)" in out
     assert "\x1b" not in out
@@ -43,7 +43,7 @@ def test_settings_decide_the_stages(tmp_path, capsys):
     assert "stages: scale_phase, brain_mask, unwrap, field, r2star, vsharp, l2" in capsys.readouterr().out
     assert run(root, "--background", "lbv_vsharp") == 0
     out = capsys.readouterr().out
-    assert "unwrap, field, r2star, lbv, vsharp, tkd, l2" in out
+    assert "unwrap, field, r2star, lbv, vsharp, qsmnet, l2" in out
     assert not any(told in out for told in ("weight of", "two passes", "reference:"))
     assert run(root, "--choose-weight", "lcurve", "--two-pass", "0.3", "--reference", "brain") == 0
     out = capsys.readouterr().out
@@ -62,7 +62,7 @@ def test_supplied_intermediates_shorten_the_way(tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"supplied local: {local}" in out
     assert f"supplied mask: {mask}" in out
-    assert "stages: combine_magnitude, tkd, l2" in out
+    assert "stages: combine_magnitude, qsmnet, l2" in out
 
 
 def test_one_bad_subject(tmp_path, capsys):

@@ -101,13 +101,13 @@ def test_a_state_that_is_none_is_refused(
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--inversion", "qsmnet"], "--qsmnet-weights: weights qsmnet: not in this package"),
+        (["--inversion", "qsmnet", "--qsmnet-weights", "mine"], "--qsmnet-weights: weights mine: not in this package"),
         (
             ["--inversion", "tkd", "siqsm", "--siqsm-weights", "a.safetensors"],
             "--siqsm-weights: a.safetensors: no",
         ),
-        (["--denoise"], "--denoiser-weights: weights denoiser: not in this package"),
-        (["--denoise", "--denoiser-weights", "tiny"], "output is chi, where field is needed"),
+        (["--inversion", "l2", "--denoise", "--denoiser-weights", "x"], "--denoiser-weights: weights x: not in this"),
+        (["--inversion", "l2", "--denoise", "--denoiser-weights", "tiny"], "output is chi, where field is needed"),
     ],
 )
 def test_missing_weights_stop_a_run_before_it_begins(

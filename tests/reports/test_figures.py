@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -59,6 +59,7 @@ def test_anisotropic_voxels_keep_their_proportions(tmp_path: Path) -> None:
     assert cut(volume, cuts, "sagittal", 19, pixel=1.0).shape == (60, 60)
 
 
+@settings(deadline=None)
 @given(
     st.tuples(st.integers(2, 60), st.integers(2, 60), st.integers(2, 60)),
     st.floats(0.3, 3.0),

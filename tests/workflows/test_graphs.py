@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from qsmflow.bids.discovery import discover
-from qsmflow.config import BACKGROUNDS, INVERSIONS, NONLINEAR, CoilCombine, Config, CSFMask, QualityMask, Unwrap
+from qsmflow.config import (
+    BACKGROUNDS,
+    INVERSIONS,
+    NETWORKS,
+    NONLINEAR,
+    CoilCombine,
+    Config,
+    CSFMask,
+    QualityMask,
+    Unwrap,
+)
 from qsmflow.engines.execute import real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from qsmflow.workflows.inversion import phase_time
@@ -101,12 +111,14 @@ def test_choices_of_all_inversions_reach_their_stages(tmp_path: Path) -> None:
     settings = Config(
         inversion=INVERSIONS, choose_weight="quasioptimality", two_pass=0.1, orientation_weights="residual"
     )
-    workflow = graph(tmp_path, settings)
+    trained = {name: dataclasses.replace(getattr(settings, name), weights="qsmnet") for name in NETWORKS}
+    workflow = graph(tmp_path, dataclasses.replace(settings, **trained))
     told = " ".join(methods_sentences(workflow))
     assert "weight of l2 and rts and" in told and "weighted by how well" in told
     nodes = {node.name: node for node in workflow._create_flat_graph().nodes}
     assert [nodes[name].inputs.two_pass for name in INVERSIONS] == [0.1] * len(INVERSIONS)
     assert "Strong sources" in told
+    assert "QSMnet [@qsmnet] (weights qsmnet, a PackedUNet that sees weak-harmonic total-variation inversion" in told
     assert nodes["l2"].inputs.choose_weight == nodes["medi"].inputs.choose_weight == "quasioptimality"
     assert nodes["cosmos"].inputs.orientation_weights == nodes["cosmos_kspace"].inputs.orientation_weights == "residual"
 
@@ -171,7 +183,7 @@ def test_supplied_intermediates_start_the_graph(tmp_path: Path, what: str) -> No
     found = names(graph(tmp_path, supplied={what: given}))
     gone = {"mask": "masking.brain_mask", "total": "field.unwrap", "local": "background.vsharp"}[what]
     assert f"series_single.{gone}" not in found
-    assert "series_single.inversion.tkd" in found
+    assert "series_single.inversion.l2" in found
     assert ("series_single.background.vsharp" in found) == (what != "local")
 
 

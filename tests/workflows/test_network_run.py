@@ -39,6 +39,7 @@ def test_a_run_with_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     spread = load(derivative_path(out, {"sub": "01"}, "spread", desc="qsmnetspread"))
     assert spread.data.shape == mean.data.shape and float(spread.data.min()) == 0 < float(spread.data.max())
     report = (out / "sub-01.html").read_text()
+    assert "the network QSMnet" in report and f"{COARSE.name}, a QSMnet that sees field" in report
     assert "Denoised local field" in report and "Spread of QSMnet between networks" in report
     assert "χ, QSMnet" in report and "χ, qsmnetspread" not in report and "χ, Spread" not in report
 

@@ -22,7 +22,7 @@ from qsmflow.interfaces.transforms import read_itk
 from qsmflow.interfaces.volume import load
 
 ORIENTATIONS = ("ori1", "ori2", "ori3")
-PER_SERIES = ("magnitude", "brain", "total", "noise", "r2star", "local", "localmask", "tkd", "l2", "cosmos")
+PER_SERIES = ("magnitude", "brain", "total", "noise", "r2star", "local", "localmask", "qsmnet", "l2", "cosmos")
 
 
 def run(*words: object) -> int:
@@ -91,7 +91,7 @@ def test_numbers_against_the_truth(done: tuple[Path, Path]) -> None:
         assert float(dice(brain, true_brain)) > 0.9
         own = load(derivative_path(truth, entities, "truth")).data
         mask = load(derivative_path(out, entities, "localmask")).mask
-        for output in ("tkd", "l2"):
+        for output in ("qsmnet", "l2"):
             found = load(derivative_path(out, entities, output)).data
             single.append(float(nrmse_demeaned(found, own, mask)))
     mask = load(derivative_path(out, {"sub": "01"}, "localmask", space="ori1")).mask
@@ -136,7 +136,7 @@ def test_second_run_executes_nothing(done: tuple[Path, Path], capsys: pytest.Cap
 
 def test_lost_derivative_comes_back_alone(done: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     bids, out = done
-    lost = derivative_path(out, {"sub": "01", "acq": "ori2"}, "tkd")
+    lost = derivative_path(out, {"sub": "01", "acq": "ori2"}, "l2")
     before = lost.read_bytes()
     lost.unlink()
     assert run(bids, out, "participant") == 0
@@ -149,7 +149,7 @@ def test_changed_setting_runs_what_depends_on_it(done: tuple[Path, Path], capsys
     copy = out.parent / "copy"
     assert run(bids, copy, "participant", "--work-dir", out.parent / "copy_work") == 0
     capsys.readouterr()
-    words = (bids, copy, "participant", "--work-dir", out.parent / "copy_work", "--tkd-threshold", "0.2")
+    words = (bids, copy, "participant", "--work-dir", out.parent / "copy_work", "--l2-weight", "0.02")
     assert run(*words) == 0
     # three inversions, and the three files they are kept in
     assert executed(capsys) == 6
@@ -213,7 +213,7 @@ def test_batch_with_a_bad_subject_finishes_the_others(
     assert run(bids, out, "participant") == 1
     said = capsys.readouterr()
     assert "sub-02" in said.err and bad.name in said.err and "sub-01" not in said.err
-    assert derivative_path(out, {"sub": "01", "acq": "ori1"}, "tkd").is_file()
+    assert derivative_path(out, {"sub": "01", "acq": "ori1"}, "l2").is_file()
     assert not (out / "sub-02").exists()
 
 
@@ -229,10 +229,10 @@ def test_failing_node_is_named_and_the_rest_is_kept(
     crashes = list((out / "logs").glob("crash-*.txt"))
     assert len(crashes) == 1 and "ValueError" in crashes[0].read_text()
     entities = {"sub": "01", "acq": "ori1"}
-    assert derivative_path(out, entities, "total").is_file() and not derivative_path(out, entities, "tkd").exists()
+    assert derivative_path(out, entities, "total").is_file() and not derivative_path(out, entities, "l2").exists()
     assert (out / "sub-01.html").is_file()
     assert run(bids, out, "participant") == 0
-    assert "0 failed" in capsys.readouterr().out and derivative_path(out, entities, "tkd").is_file()
+    assert "0 failed" in capsys.readouterr().out and derivative_path(out, entities, "l2").is_file()
 
 
 def test_reports_only_and_dry_run(done: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -317,9 +317,9 @@ def test_oblique_anisotropic_is_the_same_head(tmp_path: Path) -> None:
 
 def test_compressed_derivatives_carry_no_time(done: tuple[Path, Path]) -> None:
     _, out = done
-    head = derivative_path(out, {"sub": "01", "acq": "ori1"}, "tkd").read_bytes()[:10]
+    head = derivative_path(out, {"sub": "01", "acq": "ori1"}, "l2").read_bytes()[:10]
     assert head[4:8] == b"\0\0\0\0"
-    assert gzip.decompress(derivative_path(out, {"sub": "01", "acq": "ori1"}, "tkd").read_bytes())
+    assert gzip.decompress(derivative_path(out, {"sub": "01", "acq": "ori1"}, "l2").read_bytes())
 
 
 def test_sloppy_and_presets(simulated: Path, tmp_path: Path) -> None:
