@@ -84,19 +84,20 @@ def test_numbers_against_the_truth(done: tuple[Path, Path]) -> None:
     bids, out = done
     truth = bids / "derivatives" / "truth"
     chi = load(derivative_path(truth, {"sub": "01", "acq": "ori1"}, "truth")).data
-    single = []
+    errors: dict[str, list[float]] = {"qsmnet": [], "l2": []}
     for label in ORIENTATIONS:
         entities = {"sub": "01", "acq": label}
         brain, true_brain = (load(derivative_path(root, entities, "brain")).mask for root in (out, truth))
         assert float(dice(brain, true_brain)) > 0.9
         own = load(derivative_path(truth, entities, "truth")).data
         mask = load(derivative_path(out, entities, "localmask")).mask
-        for output in ("qsmnet", "l2"):
-            found = load(derivative_path(out, entities, output)).data
-            single.append(float(nrmse_demeaned(found, own, mask)))
+        for output, found in errors.items():
+            found.append(float(nrmse_demeaned(load(derivative_path(out, entities, output)).data, own, mask)))
     mask = load(derivative_path(out, {"sub": "01"}, "localmask", space="ori1")).mask
     several = load(derivative_path(out, {"sub": "01"}, "cosmos", space="ori1")).data
-    assert float(nrmse_demeaned(several, chi, mask)) < min(single)
+    # a network knows heads; several orientations need not, and beat the division that does not either
+    assert float(nrmse_demeaned(several, chi, mask)) < min(errors["l2"])
+    assert max(errors["qsmnet"]) < 0.9 * min(errors["l2"])
 
 
 def test_rotations_are_recovered(done: tuple[Path, Path]) -> None:
