@@ -65,9 +65,7 @@ def run(args: argparse.Namespace) -> int:
     for volume in volumes:
         _check_grid(volume, truth)
     labels = volumes[2] if args.labels is not None else None
-    rows = list(_rows(volumes[0], truth, volumes[1], labels))
-    if args.challenge and labels is not None:
-        rows += _challenge_rows(volumes[0], truth, volumes[1], labels)
+    rows = list(_rows(volumes[0], truth, volumes[1], labels, challenge=args.challenge))
     _print_table(args.map, args.truth, rows)
     if args.tsv is not None:
         _write_tsv(args.tsv, args.map, args.truth, rows)
@@ -105,11 +103,12 @@ def _check_grid(volume: _Volume, truth: _Volume) -> None:
         )
 
 
-def _rows(chi: _Volume, truth: _Volume, mask: _Volume, labels: _Volume | None) -> Iterator[Row]:
+def _rows(chi: _Volume, truth: _Volume, mask: _Volume, labels: _Volume | None, *, challenge: bool) -> Iterator[Row]:
     import numpy as np
     import torch
 
     from qsmflow.core import metrics
+    from qsmflow.core.challenge import challenge_metrics
 
     inside = _integers(mask) > 0
     if not inside.any():
@@ -135,18 +134,9 @@ def _rows(chi: _Volume, truth: _Volume, mask: _Volume, labels: _Volume | None) -
         yield Row(str(label), "sd_map", found.sd, "ppm", "n - 1")
         yield Row(str(label), "mean_truth", expected.mean, "ppm", "")
         yield Row(str(label), "sd_truth", expected.sd, "ppm", "n - 1")
-
-
-def _challenge_rows(chi: _Volume, truth: _Volume, mask: _Volume, labels: _Volume) -> Iterator[Row]:
-    import numpy as np
-    import torch
-
-    from qsmflow.core.challenge import challenge_metrics
-
-    x, y = (torch.from_numpy(np.nan_to_num(volume.data.astype(np.float64))) for volume in (chi, truth))
-    within = torch.from_numpy(_integers(mask) > 0)
-    regions = torch.from_numpy(_integers(labels).astype(np.int64))
-    for name, value in challenge_metrics(x, y, within, regions).items():
+    if not challenge:
+        return
+    for name, value in challenge_metrics(x.nan_to_num(), y.nan_to_num(), within, regions).items():
         unit = "%" if "NRMSE" in name else "ppm voxels" if name.endswith("Moment") else ""
         yield Row("mask", name, value, unit, "second reconstruction challenge")
 

@@ -100,9 +100,7 @@ def calcification(chi: torch.Tensor, truth: torch.Tensor, where: torch.Tensor) -
     threshold = next((one for one in tried if one <= lowest), _LEAST)
     found = chi[box & (chi < threshold)].double()
     x, y = truth[rim].double(), chi[rim].double()
-    x, y = x - x.mean(), y - y.mean()
-    slope = (x * y).sum() / x.square().sum() if bool(x.any()) else x.new_zeros(())
-    scatter = float((y - slope * x).std())
+    scatter = float((y - _slope(x, y) * x).std())
     return float(found.sum()), scatter / abs(float(found.mean())) if len(found) else float("inf")
 
 
@@ -111,8 +109,13 @@ def _slope_deviation(chi: torch.Tensor, truth: torch.Tensor, mask: torch.Tensor,
     if len(nuclei) < 2:
         return float("nan")
     x, y = (torch.stack([m[one].double().mean() for one in nuclei]) for m in (truth, chi))
+    return abs(1.0 - _slope(x, y))
+
+
+def _slope(x: torch.Tensor, y: torch.Tensor) -> float:
+    """Of the line through `y` against `x`; 0 where `x` is constant."""
     x, y = x - x.mean(), y - y.mean()
-    return abs(1.0 - float((x * y).sum() / x.square().sum()))
+    return float((x * y).sum() / x.square().sum()) if bool(x.any()) else 0.0
 
 
 def _over(

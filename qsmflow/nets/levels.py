@@ -42,6 +42,11 @@ class Ladder(nn.Module, ABC):
         """Every spatial size of the input must be a multiple of this."""
         return 2**self.levels
 
+    @property
+    def layout(self) -> torch.memory_format:
+        """Channels innermost in memory, in which convolutions are faster."""
+        return torch.channels_last_3d if self.dims == 3 else torch.channels_last
+
     @abstractmethod
     def carried(self, level: int) -> int:
         """Channels of what comes to `level` from above; of the input for level 0."""

@@ -26,8 +26,7 @@ def ready(network: Ladder, device: torch.device | str = "cpu", dtype: torch.dtyp
     for part in network.modules():
         if isinstance(part, nn.Sequential):
             _fold(part)
-    innermost = torch.channels_last_3d if network.dims == 3 else torch.channels_last
-    network.to(device, dtype, memory_format=innermost)  # type: ignore[call-overload]
+    network.to(device, dtype, memory_format=network.layout)  # type: ignore[call-overload]
     network.head.float()
     return network
 

@@ -82,9 +82,7 @@ class Training(lightning.LightningModule):
         torch.manual_seed(recipe.fit.seed)
         self.card = recipe.card()
         self.network: Ladder = self.card.build()
-        # channels innermost in memory, in which convolutions are faster
-        self._layout = torch.channels_last_3d if self.network.dims == 3 else torch.channels_last
-        self.network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        self.network.to(memory_format=self.network.layout)  # type: ignore[call-overload]
         self._held_out: list[Sight] = []
         #: ppm: the strongest field that was shown so far.
         self.largest = 0.0
@@ -101,7 +99,7 @@ class Training(lightning.LightningModule):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Prediction in ppm, float32."""
-        predicted: torch.Tensor = self.network(inputs.contiguous(memory_format=self._layout))
+        predicted: torch.Tensor = self.network(inputs.contiguous(memory_format=self.network.layout))
         return predicted.float() * self.card.output.sd + self.card.output.mean
 
     def training_step(self, batch: Batch, number: int) -> torch.Tensor:

@@ -132,4 +132,5 @@ def line_with(said: str, text: str) -> str:
     line = re.sub(r"since \S+;", "since 2026-01-31T12:00:00+00:00;", line)
     line = re.sub(r"qsmflow-[0-9a-f]{8}", "qsmflow-1a2b3c4d", line)
     line = re.sub(r"/\d+\.out", "/12.out", line)
-    return re.sub(r"/\S+/(work|logs)\b", r"…/\1", line)
+    line = re.sub(r"/\S+/logs\b", "OUT/logs", line)
+    return re.sub(r"/\S+/work\b", "WORK", line)

@@ -16,10 +16,11 @@ from qsmflow.core.noise import noise_of_parts
 from qsmflow.errors import InputError
 from qsmflow.interfaces.network import Denoiser, QSMnet
 from qsmflow.interfaces.volume import Volume, load, save
-from qsmflow.nets import Channel, weights
 from qsmflow.nets import Denoiser as DenoiserNetwork
 from qsmflow.nets import QSMnet as QSMnetNetwork
+from qsmflow.nets import weights
 from qsmflow.nets.upright import Upright
+from tests.cards import DENOISER
 from tests.cards import TINY as CARD
 
 
@@ -120,13 +121,7 @@ def test_retrained_weights_are_not_a_cached_result(trained: Path, tmp_path: Path
 
 def test_a_denoiser_is_given_the_noise(files: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "denoiser.safetensors"
-    card = dataclasses.replace(
-        CARD,
-        network="Denoiser",
-        parameters={"width": 2, "levels": 2},
-        inputs=(Channel("field", "ppm", 0.0, 0.05), Channel("noise", "ppm", 0.0, 0.01)),
-        output=Channel("field", "ppm", 0.0, 0.05),
-    )
+    card = dataclasses.replace(DENOISER, largest=CARD.largest, voxel_size=CARD.voxel_size)
     weights.save(DenoiserNetwork(width=2, levels=2), card, path)
     noise = save(Volume(torch.full((12, 14, 10), 0.004), load(files["mask"]).affine), tmp_path / "noise.nii")
     done = Denoiser(weights=str(path), noise=noise, **files).run(cwd=str(tmp_path)).outputs

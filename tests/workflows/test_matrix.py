@@ -50,6 +50,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Config:
     denoiser = Denoiser(width=2, levels=2)
     with torch.no_grad():
         denoiser.head.weight *= 0.01
+        denoiser.head.bias.zero_()
     weights.save(denoiser, DENOISER, place / "denoiser.safetensors")
     plain = Config()
     told = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from qsmflow.config.slurm import SLURM
 from qsmflow.engines.execute import SHARE
 from qsmflow.engines.resources import BASE_GB, Need
 
-from .task import limit_minutes, placement
+from .task import requested
 
 
 def need_of_task(nodes: Iterable[Need], cpus: int) -> Need:
@@ -58,10 +57,7 @@ def array_script(
     options = [
         "--job-name=qsmflow",
         f"--array=0-{len(needs) - 1}%{settings.jobs}",
-        f"--cpus-per-task={most.cpus}",
-        f"--mem={math.ceil(most.memory_gb * 1e9 / 2**20)}M",
-        f"--time={limit_minutes(most, settings)}",
-        *placement(most.gpus, settings),
+        *requested(most, settings),
         f"--chdir={folder}",
         f"--output={logs}/%A_%a.out",
     ]

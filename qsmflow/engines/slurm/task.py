@@ -76,11 +76,8 @@ class Task:
             "--no-requeue",
             "--open-mode=append",
             f"--output={self.folder}/%j.out",
-            f"--cpus-per-task={self.need.cpus}",
-            f"--mem={math.ceil(self.need.memory_gb * 1e9 / 2**20)}M",
-            f"--time={limit_minutes(self.need, settings)}",
         ]
-        return words + placement(self.need.gpus, settings)
+        return words + requested(self.need, settings)
 
 
 def limit_minutes(need: Need, settings: SLURM) -> int:
@@ -88,10 +85,15 @@ def limit_minutes(need: Need, settings: SLURM) -> int:
     return max(1, math.ceil(need.minutes + settings.start_minutes))
 
 
-def placement(gpus: int, settings: SLURM) -> list[str]:
-    """Options of sbatch that say where a job runs and who pays."""
-    partition = settings.gpu_partition or settings.partition if gpus else settings.partition
-    words = [f"--partition={partition}"] if partition else []
-    words += [f"--gres={settings.gres}:{gpus}"] if gpus else []
+def requested(need: Need, settings: SLURM) -> list[str]:
+    """Options of sbatch that say what a job may use, where it runs and who pays."""
+    words = [
+        f"--cpus-per-task={need.cpus}",
+        f"--mem={math.ceil(need.memory_gb * 1e9 / 2**20)}M",
+        f"--time={limit_minutes(need, settings)}",
+    ]
+    partition = settings.gpu_partition or settings.partition if need.gpus else settings.partition
+    words += [f"--partition={partition}"] if partition else []
+    words += [f"--gres={settings.gres}:{need.gpus}"] if need.gpus else []
     words += [f"--account={settings.account}"] if settings.account else []
     return words + shlex.split(settings.extra)
