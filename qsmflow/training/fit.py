@@ -31,6 +31,7 @@ from qsmflow.settings import to_toml
 from .folder import finished, keep, refuse_damaged, refuse_other
 from .module import Training
 from .recipe import Recipe
+from .start import named
 from .streams import open_stream
 
 _PRECISION: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
@@ -87,9 +88,11 @@ def write_weights(module: Training, path: Path, trainer: lightning.Trainer, hour
     """Weights and card of a network as it stands."""
     score = trainer.callback_metrics.get("validation/nrmse")
     recipe = module.recipe
+    started = {"start": named(recipe)} if recipe.start else {}
     card = recipe.card(
         module.largest,
         {} if score is None else {"validation NRMSE, %": round(float(score), 2)},
+        **started,
         data=to_toml(recipe.data),
         steps=trainer.global_step,
         patches=trainer.global_step * recipe.fit.batch * trainer.world_size,
@@ -131,6 +134,8 @@ def train(
     InputError
         The folder is that of another recipe or cannot be written, its checkpoint is damaged, there are no labels, or
         `device` is ``cuda`` and there is none.
+    ConfigError
+        The recipe cannot start from the weights that it names.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch sees no CUDA device; take --device cpu or mend the driver")
@@ -139,8 +144,9 @@ def train(
     if finished(weights, recipe):
         return weights
     refuse_damaged(last)
-    # labels that are not there are told before anything is written
+    # labels and weights that are not there are told before anything is written
     open_stream(recipe, "training", folder / "material", torch.device("cpu"))
+    module = Training(recipe, folder / "material", workers)
     keep(recipe, folder)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated", FutureWarning)
@@ -148,7 +154,6 @@ def train(
     warnings.filterwarnings("ignore", "The `srun` command is available", UserWarning)
     warnings.filterwarnings("ignore", ".*sync_dist=True", UserWarning)  # all processes look at the same volumes
     trainer = _trainer(recipe, folder, device, devices, nodes)
-    module = Training(recipe, folder / "material", workers)
     with _told(folder):
         trainer.fit(module, ckpt_path=last if last.is_file() else None)
         # known to every process alike, where the file of the first may not be there yet

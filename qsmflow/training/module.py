@@ -21,6 +21,7 @@ from qsmflow.nets.predict import infer
 from .losses import weighted_sum
 from .recipe import Recipe
 from .sights import Batch, Sight
+from .start import start
 from .streams import open_stream
 
 _METRICS = (nrmse, nrmse_demeaned, hfen, xsim)
@@ -82,6 +83,7 @@ class Training(lightning.LightningModule):
         torch.manual_seed(recipe.fit.seed)
         self.card = recipe.card()
         self.network: Ladder = self.card.build()
+        start(recipe, self.network)
         self.network.to(memory_format=self.network.layout)  # type: ignore[call-overload]
         self._held_out: list[Sight] = []
         #: ppm: the strongest field that was shown so far.

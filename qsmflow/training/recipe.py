@@ -129,6 +129,9 @@ class Recipe(Settings):
     field_sd: float = setting(0.02, "ppm: fields are divided by it", low=1e-9)
     chi_sd: float = setting(0.05, "ppm: susceptibilities are divided by it", low=1e-9)
     limits: str = setting("", "what the weights are not for; goes on their card")
+    start: str = setting(
+        "", "weights to start from, by name or file, of the same network and channels; empty: random ones"
+    )
     parameters: dict[str, Any] = field(default_factory=dict)
     loss: dict[str, float] = field(default_factory=lambda: {"l1": 1.0})
     data: Data = field(default_factory=Data)

@@ -52,7 +52,7 @@ def test_recipe_learns(name: str, tmp_path: Path) -> None:
         data = replace(data, anatomies=1)
     steps = 250  # running statistics of normalisation take that long
     fit = replace(recipe.fit, steps=steps, batch=4, learning_rate=3e-3, ema=0.9, validate_steps=steps)
-    short = replace(recipe, parameters=small, data=data, fit=replace(fit, decay_steps=steps))
+    short = replace(recipe, start="", parameters=small, data=data, fit=replace(fit, decay_steps=steps))
 
     _, card = load(train(short, tmp_path / "run", device="cpu"))
 
