@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from qsmflow.phantom.acquisition import total_and_local_field
+from qsmflow.phantom.acquisition import brain_sources, total_and_local_field
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.phantom.labels import read_labels
-from qsmflow.phantom.sampling import Head, sample_head
+from qsmflow.phantom.sampling import Head, brain_box, sample_head
 from qsmflow.phantom.tissues import read_tissues
 
 #: SD of the noise of the field, ppm.
@@ -65,7 +65,8 @@ def make_head(
     head: Head = ProceduralHead(0)
     if labels is not None:
         head = read_labels(labels, read_tissues(chi or "head"), brain=brain)
-    middle, size = _brain_box(head)
+    low, high = brain_box(head)
+    middle, size = (low + high) / 2, high - low + 3.0
     if (size > voxel * np.array(shape)).any():
         raise ValueError(
             f"a brain of {np.round(size)} mm does not fit {shape} voxels of {voxel} mm; give larger voxels"
@@ -82,10 +83,9 @@ def make_head(
     total, local = (field[kept] for field in total_and_local_field(sample, (voxel,) * 3, (0.0, 0.0, 1.0), head.outside))
     sample = sample.crop(kept)
     mask = sample.brain > 0.5
-    mean = sample.brain_chi.sum() / sample.brain.sum()
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     return TestHead(
-        chi=((sample.brain_chi - mean * sample.brain) * mask).contiguous(),
+        chi=(brain_sources(sample) * mask).contiguous(),
         local=local.contiguous(),
         total=total.contiguous(),
         noisy=(local + NOISE * noise) * mask,
@@ -93,14 +93,3 @@ def make_head(
         mask=mask,
         voxel_size=(voxel, voxel, voxel),
     )
-
-
-def _brain_box(head: Head) -> tuple[np.ndarray, np.ndarray]:
-    """Middle and size of the brain, mm, from samples 3 mm apart."""
-    low, high = (np.array(edge) for edge in head.bounds)
-    step = 3.0
-    affine = np.diag([step, step, step, 1.0])
-    affine[:3, 3] = low
-    brain = sample_head(head, affine, np.ceil((high - low) / step).astype(int), np.eye(4), supersample=1).brain > 0.5
-    at = low + step * torch.nonzero(brain).numpy()
-    return (at.min(0) + at.max(0)) / 2, at.max(0) - at.min(0) + step

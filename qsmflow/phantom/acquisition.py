@@ -37,10 +37,15 @@ def total_and_local_field(
     total, local
         ppm, (X, Y, Z).
     """
-    mean = sample.brain_chi.sum() / sample.brain.sum().clamp_min(1e-6)
-    sources = torch.stack([sample.chi - outside, sample.brain_chi - mean * sample.brain])
+    sources = torch.stack([sample.chi - outside, brain_sources(sample)])
     total, local = forward_field(sources, voxel_size, b0_dir)
     return total, local
+
+
+def brain_sources(sample: Sample) -> torch.Tensor:
+    """Susceptibility of the brain without its mean: what makes the local field; ppm, (X, Y, Z)."""
+    mean = sample.brain_chi.sum() / sample.brain.sum().clamp_min(1e-6)
+    return sample.brain_chi - mean * sample.brain
 
 
 def receiver(

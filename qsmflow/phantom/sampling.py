@@ -179,3 +179,16 @@ def solid_points(head: Head, *, step: float = 4.0) -> tuple[np.ndarray, np.ndarr
     void = (head.tissues.column("chi")[labels] == void_chi) & (head.tissues.column("m0")[labels] == 0)
     brain = head.tissues.column("brain")[labels] > 0
     return points[~void].numpy().astype(np.float64), brain[~void].numpy()
+
+
+def brain_box(head: Head, turn: np.ndarray | None = None, *, step: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest coordinates of the brain, mm, from points `step` mm apart.
+
+    Parameters
+    ----------
+    turn
+        Rotation, 3x3: whose columns are the axes, in head coordinates, along which they are measured.
+    """
+    points, brain = solid_points(head, step=step)
+    along = points[brain] if turn is None else points[brain] @ turn
+    return along.min(0), along.max(0)

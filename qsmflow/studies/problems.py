@@ -12,10 +12,10 @@ import torch
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.grid import as_size
 from qsmflow.core.mask.morphology import depth
-from qsmflow.phantom.acquisition import total_and_local_field
+from qsmflow.phantom.acquisition import brain_sources
 from qsmflow.phantom.analytic import coordinates, cylinder_field, distance_to_line, share_within, sphere_field
-from qsmflow.phantom.pose import b0_direction, grid_around
-from qsmflow.phantom.sampling import Head, sample_head
+from qsmflow.phantom.pose import b0_direction, grid_around, rotation
+from qsmflow.phantom.sampling import Head, brain_box, sample_head
 from qsmflow.training.draws import Draws, seeded
 
 Vector = tuple[float, float, float]
@@ -87,14 +87,12 @@ def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[flo
     tilt
         Of the grid in the scanner, about its three axes, degrees.
     """
-    low, high = _brain_box(head, tilt)
-    affine, shape = grid_around(low, high, voxel_size, tilt)
+    low, high = brain_box(head, rotation(tilt))
+    affine, shape = grid_around((low - 6.0).tolist(), (high + 6.0).tolist(), voxel_size, tilt)
     sample = sample_head(head, affine, shape, np.eye(4))
-    mask = sample.brain > 0.5
-    _, local = total_and_local_field(sample, voxel_size, b0_direction(affine), head.outside)
-    mean = sample.brain_chi.sum() / sample.brain.sum()
-    chi = torch.where(mask, sample.brain_chi - mean * sample.brain, 0.0)
-    return Problem(torch.where(mask, local, 0.0), chi, mask, sample.labels, affine)
+    mask, sources = sample.brain > 0.5, brain_sources(sample)
+    field = forward_field(sources, voxel_size, b0_direction(affine))
+    return Problem(torch.where(mask, field, 0.0), torch.where(mask, sources, 0.0), mask, sample.labels, affine)
 
 
 def with_lesions(problem: Problem, values: Sequence[float], *, radius: float = 4.0) -> tuple[Problem, torch.Tensor]:
@@ -175,15 +173,3 @@ def shapes_problem(size: int, *, snr: float = 100.0, seed: int = 0) -> Problem:
     clean = torch.where(mask, field, 0.0)
     sd = float(clean.abs().max()) / snr
     return Problem(clean, torch.where(mask, chi, 0.0), mask, mask.to(torch.uint8), np.eye(4), sd, seed)
-
-
-def _brain_box(head: Head, tilt: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Corners of the box about the brain along the axes of a tilted grid, mm, from samples 3 mm apart."""
-    step = (3.0,) * 3
-    low, high = (np.array(corner) for corner in head.bounds)
-    reach = float(max(np.linalg.norm(low), np.linalg.norm(high)))
-    affine, shape = grid_around([-reach] * 3, [reach] * 3, step, tilt)
-    brain = sample_head(head, affine, shape, np.eye(4), supersample=1).brain > 0.5
-    start = np.linalg.inv(affine[:3, :3] / step) @ affine[:3, 3]
-    at = start + torch.nonzero(brain).numpy() * step
-    return (at.min(0) - 6.0).tolist(), (at.max(0) + 6.0).tolist()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
+from qsmflow.bids.write import write_text
 from qsmflow.errors import InputError
 from qsmflow.nets.card import CardError
 from qsmflow.nets.weights import verify
@@ -53,10 +53,6 @@ def keep(recipe: Recipe, folder: Path) -> None:
     if path.is_file():
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # processes that train together may all come here
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(to_toml(recipe))
-        unfinished.replace(path)
+        write_text(path, to_toml(recipe))
     except OSError as error:
         raise InputError(f"{folder}: cannot be made or written ({error.strerror}); take another --out") from error

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from qsmflow.phantom.pose import grid_around, rigid
-from qsmflow.phantom.sampling import sample_head, solid_points
+from qsmflow.phantom.pose import grid_around, rigid, rotation
+from qsmflow.phantom.sampling import brain_box, sample_head, solid_points
 from qsmflow.phantom.tissues import Tissue, TissueTable
 
 AIR, BRAIN = Tissue(0, "air", 9.2, 0.0, 1.0, False), Tissue(1, "brain", 0.1, 1.0, 50.0, True, 2.0, 0.01)
@@ -62,3 +62,10 @@ def test_solid_points_leave_the_air_out() -> None:
     assert bool(brain.all())
     assert np.abs(points - CENTRE).max() <= RADIUS
     assert len(points) * 8 == pytest.approx(4 / 3 * math.pi * RADIUS**3, rel=0.03)
+
+
+def test_the_box_of_the_brain_is_along_the_axes_that_are_asked() -> None:
+    turn = rotation((0.0, 0.0, 30.0))
+    low, high = brain_box(Ball(), turn, step=1.0)
+    np.testing.assert_allclose((low + high) / 2, CENTRE @ turn, atol=0.5)
+    np.testing.assert_allclose(high - low, 2 * RADIUS, atol=2.0)
