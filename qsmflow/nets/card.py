@@ -100,8 +100,8 @@ class Card:
         Raises
         ------
         CardError
-            Its parameters cannot be, it does not take as many channels as the card has, or it adds to an input that
-            is normalised in another way than the output.
+            Its parameters cannot be, it does not take as many channels as the card has, it adds to an input that is
+            normalised in another way than the output, or scales by one that may be zero where its volume is not.
         """
         try:
             network = NETWORKS[self.network](**self.parameters)
@@ -117,6 +117,8 @@ class Card:
                 f"output: the network adds to {first.name}; give both the same mean and sd, not {first.mean:g} and "
                 f"{first.sd:g}, {self.output.mean:g} and {self.output.sd:g}"
             )
+        if network.scaled and self.inputs[1].mean != 0:
+            raise CardError(f"inputs: the network scales by {self.inputs[1].name}; give it mean 0")
         return network
 
     def write(self, path: Path) -> None:

@@ -22,7 +22,9 @@ class Ladder(nn.Module, ABC):
     inputs
         Channels.
     residual
-        Whether the output is what is added to the first channel.
+        Whether what the layers give is added to the first channel.
+    scaled
+        And multiplied by the second channel before: where that is zero, the first stays as it is.
     halo
         Voxels of its own grid by which a slab must be longer at each end, at any level, so that the steps of that
         level are exact in its middle: (for `skip` and `descend`, for `ascend` and `finish`); even.
@@ -34,6 +36,7 @@ class Ladder(nn.Module, ABC):
     levels: int
     inputs: int
     residual: bool = False
+    scaled: bool = False
     halo: tuple[int, int]
     head: nn.Module
 
@@ -76,8 +79,14 @@ class Ladder(nn.Module, ABC):
         """What goes up from `level`, of what goes across and what comes from below."""
 
     @abstractmethod
-    def finish(self, x: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
-        """The output, of what comes up from level 0 and the first input channel."""
+    def finish(self, x: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """The output, of what comes up from level 0 and the input."""
+
+    def added(self, x: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """`x`, or what a residual network makes of it and its input."""
+        if not self.residual:
+            return x
+        return given[:, :1] + (given[:, 1:2] * x if self.scaled else x)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, `inputs`, X, Y[, Z]) to (N, outputs, X, Y[, Z]).
@@ -88,7 +97,7 @@ class Ladder(nn.Module, ABC):
             A size is no multiple of `multiple`.
         """
         refuse_size(x, self.multiple, self.dims)
-        return self.finish(self.trunk(x), x[:, :1])
+        return self.finish(self.trunk(x), x)
 
     def trunk(self, x: torch.Tensor, top: int = 0) -> torch.Tensor:
         """What comes up from level `top`, of what is carried there."""

@@ -168,7 +168,7 @@ class SIQSM(Ladder):
         step = self.levels - 1 - level
         return self.up[step](torch.cat([skip, self.grow[step](x)], 1))
 
-    def finish(self, x: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    def finish(self, x: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         """The head."""
         return self.head(x)
 

@@ -152,7 +152,7 @@ def _level(network: Ladder, level: int, x: torch.Tensor, rows: tuple[int, ...], 
         return network.middle(x)
 
     def finish(up: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return up if level else network.finish(up.float(), x[:, :1])
+        return up if level else network.finish(up.float(), x)
 
     if level >= len(rows):
         return finish(network.trunk(x.to(dtype), level), x)
@@ -204,7 +204,7 @@ def _slices(network: Ladder, x: torch.Tensor, at_once: int, dtype: torch.dtype) 
     done = []
     for part in every.split(at_once):
         inner = part.to(dtype, memory_format=torch.channels_last)
-        done.append(network.finish(network.trunk(inner).float(), part[:, :1]))
+        done.append(network.finish(network.trunk(inner).float(), part))
     return torch.cat(done).movedim(0, -1).contiguous()
 
 

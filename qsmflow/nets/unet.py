@@ -151,10 +151,9 @@ class UNet(Ladder):
         step = -1 - level
         return self.up[step](torch.cat([skip, self.grow[step](x)], 1))
 
-    def finish(self, x: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    def finish(self, x: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         """Convolution of kernel 1; of a residual network added to its input."""
-        x = self.head(x)
-        return x + first if self.residual else x
+        return self.added(self.head(x), given)
 
 
 def reach_of(levels: int, kernel: int) -> int:
@@ -204,7 +203,8 @@ class Denoiser(UNet):
     """A U-Net that takes the noise out of a local field, in slices (2-D) or volumes (3-D).
 
     The layers are those of `UNet`; the network computes what is to be added to the field. With `noise_map` a second
-    input channel holds the standard deviation of the noise at every voxel, so that a clean field can be left alone.
+    input channel holds the standard deviation of the noise at every voxel, and what is added is in units of it: a field
+    without noise stays as it is.
 
     Parameters
     ----------
@@ -223,3 +223,4 @@ class Denoiser(UNet):
     ):
         inputs = 2 if noise_map else 1
         super().__init__(dims=dims, inputs=inputs, width=width, levels=levels, residual=True, normalised=normalised)
+        self.scaled = noise_map

@@ -38,8 +38,9 @@ def random(network: Ladder) -> Ladder:
         UNet(width=4, levels=2, kernel=1),
         SIQSM(width=8),
         PackedUNet(inputs=3, width=8, levels=1),
+        Denoiser(width=4, levels=2),
     ],
-    ids=["qsmnet", "kernel5", "kernel1", "siqsm", "packed"],
+    ids=["qsmnet", "kernel5", "kernel1", "siqsm", "packed", "denoiser"],
 )
 def test_slabs_give_what_the_whole_gives(network: Ladder) -> None:
     network = random(network).double()

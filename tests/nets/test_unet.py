@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from qsmflow.nets import SIQSM, DeepQSM, Denoiser, PackedUNet, QSMnet, UNet
+from qsmflow.nets.levels import Ladder
 from qsmflow.nets.packed import pack, unpack
 
 
@@ -28,13 +29,26 @@ def test_deepqsm_is_the_same_at_half_the_width() -> None:
         assert count(DeepQSM()) == count(QSMnet(width=16, kernel=3))
 
 
-@pytest.mark.parametrize("dims", [2, 3])
-def test_an_untrained_denoiser_with_an_empty_head_changes_nothing(dims: int) -> None:
-    net = Denoiser(dims=dims, width=2, levels=2)
-    nn.init.zeros_(net.head.weight)
-    nn.init.zeros_(net.head.bias)
-    x = torch.randn(2, 2, *(8, 12, 16)[:dims])
-    torch.testing.assert_close(net(x), x[:, :1])
+@pytest.mark.parametrize(
+    "net",
+    [
+        Denoiser(dims=2, width=2, levels=2),
+        Denoiser(dims=3, width=2, levels=2),
+        PackedUNet(inputs=2, width=2, levels=1, scaled=True),
+    ],
+)
+def test_a_denoiser_changes_nothing_where_there_is_no_noise(net: Ladder) -> None:
+    nn.init.normal_(net.head.weight)
+    x = torch.randn(2, 2, *(8, 12, 16)[: net.dims])
+    x[:, 1, :4] = 0.0
+    found = net(x)
+    assert torch.equal(found[:, :, :4], x[:, :1, :4])
+    assert (found[:, :, 4:] != x[:, :1, 4:]).any()
+
+
+def test_a_denoiser_that_is_not_told_the_noise_changes_the_field() -> None:
+    x = torch.randn(1, 1, 8, 8, 8)
+    assert not torch.equal(Denoiser(width=2, levels=1, noise_map=False)(x), x)
 
 
 def test_a_size_that_cannot_be_halved_is_refused_by_name() -> None:
@@ -61,6 +75,8 @@ def test_a_size_that_cannot_be_halved_is_refused_by_name() -> None:
         (Denoiser, {"levels": 40}),
         (PackedUNet, {"inputs": "4"}),
         (PackedUNet, {"levels": -1}),
+        (PackedUNet, {"inputs": 1, "scaled": True}),
+        (PackedUNet, {"scaled": True, "residual": False, "inputs": 2}),
         (SIQSM, {"width": 2}),
     ],
 )

@@ -131,6 +131,15 @@ def edit(path: Path, **fields: Any) -> Path:
             {"network": "PackedUNet", "parameters": {"width": 2}, "output": {"name": "chi", "unit": "ppm", "sd": 0.3}},
             "output: the network adds to field; give both the same mean and sd, not",
         ),
+        (
+            {
+                "network": "Denoiser",
+                "parameters": {},
+                "inputs": [{"name": "field", "unit": "ppm"}, {"name": "noise", "unit": "ppm", "mean": 0.01}],
+                "output": {"name": "field", "unit": "ppm"},
+            },
+            "inputs: the network scales by noise; give it mean 0",
+        ),
     ],
 )
 def test_a_card_that_cannot_be_is_refused_by_file_and_field(saved: Path, fields: dict[str, Any], told: str) -> None:
