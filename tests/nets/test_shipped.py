@@ -10,7 +10,7 @@ from qsmflow.nets import predict, weights
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.studies.problems import Problem, brain_problem
 
-NAMES = ["denoiser_2d", "qsmnet"]
+NAMES = ["denoiser_2d", "qsmnet", "qsmnet_plus"]
 
 
 @pytest.fixture(scope="module")
