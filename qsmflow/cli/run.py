@@ -126,7 +126,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _reports_only(request: Any) -> int:
-    from qsmflow.reports.record import latest_record
     from qsmflow.reports.subject import write_subject_report
 
     from .progress import say
@@ -137,7 +136,7 @@ def _reports_only(request: Any) -> int:
     if not subjects:
         raise InputError(f"{request.out_dir}: no sub-* folder, so nothing to report; run without --reports-only first")
     for subject in subjects:
-        say(f"report: {write_subject_report(request.out_dir, subject, latest_record(request.out_dir))}")
+        say(f"report: {write_subject_report(request.out_dir, subject)}")
     return 0
 
 

@@ -76,6 +76,30 @@ class Flicker:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Pictures of which one is shown, chosen by its label; the one numbered `chosen` at first, and on paper."""
+
+    name: str
+    legend: str
+    labels: list[str]
+    pictures: list[Picture]
+    chosen: int
+    kind: ClassVar[str] = "choice"
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Volumes to move through: `content` is the JSON that ``viewer.js`` draws, beside what can be chosen."""
+
+    name: str
+    content: str
+    maps: list[str]
+    ranges: list[str]
+    caption: str
+    kind: ClassVar[str] = "viewer"
+
+
+@dataclass(frozen=True)
 class Code:
     """Text to be copied."""
 
@@ -101,7 +125,7 @@ class Details:
     kind: ClassVar[str] = "details"
 
 
-Block = Note | Cards | Table | Items | Picture | Flicker | Code | Html | Details
+Block = Note | Cards | Table | Items | Picture | Flicker | Choice | Viewer | Code | Html | Details
 
 
 @dataclass
@@ -125,6 +149,8 @@ def _pictures(blocks: list[Block]) -> list[Picture]:
             found.append(block)
         elif isinstance(block, Flicker):
             found += [block.first, block.second]
+        elif isinstance(block, Choice):
+            found += block.pictures
         elif isinstance(block, Details):
             found += _pictures(block.blocks)
     return found

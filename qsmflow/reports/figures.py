@@ -32,13 +32,17 @@ CONTOUR_COLOURS = ("#e69f00", "#56b4e9", "#00d69b")
 
 @dataclass(frozen=True)
 class Scale:
-    """How values become grey or colour: the range, matplotlib's colour map, the label of the bar, and the unit."""
+    """How values become grey or colour: the range, matplotlib's colour map, the label of the bar, and the unit.
+
+    `order` is that of the interpolation between voxels: 0 where values do not mix, as across a wrap of phase.
+    """
 
     low: float
     high: float
     colours: str
     label: str
     unit: str = "ppm"
+    order: int = 1
 
 
 def chi_scale(limit: float = 0.1) -> Scale:
@@ -49,6 +53,16 @@ def chi_scale(limit: float = 0.1) -> Scale:
 def field_scale(limit: float) -> Scale:
     """A field in blue, white and red from ``-limit`` to ``limit`` ppm."""
     return Scale(-limit, limit, "RdBu_r", "field (ppm of B0)")
+
+
+def difference_scale(limit: float = 0.05) -> Scale:
+    """A difference of two χ maps in blue, white and red from ``-limit`` to ``limit`` ppm."""
+    return Scale(-limit, limit, "RdBu_r", "difference of χ (ppm)")
+
+
+def phase_scale() -> Scale:
+    """Wrapped phase in colours that meet at ±π."""
+    return Scale(-float(np.pi), float(np.pi), "twilight", "phase (rad)", "rad", order=0)
 
 
 def noise_scale(values: NDArray[np.float32], of: str) -> Scale:
@@ -162,7 +176,7 @@ def mosaic(
         Masks, by the name the legend gives them, whose outlines are drawn in the order of `CONTOUR_COLOURS`.
     """
     canvas = three_planes(volume, cuts)
-    return _render(canvas, _masked(canvas, [volume], mask), scale, contours=contours or {})
+    return _render(canvas, _masked(canvas, [volume], mask, scale.order), scale, contours=contours or {})
 
 
 def side_by_side(
@@ -191,8 +205,10 @@ def edge_overlay(reference: Volume, moved: Volume, cuts: Cuts) -> bytes:
     return _render(canvas, under, magnitude_scale(moved), edges=edges)
 
 
-def _masked(canvas: Canvas, volumes: Sequence[Volume], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-    picture = canvas.draw(volumes)
+def _masked(
+    canvas: Canvas, volumes: Sequence[Volume], mask: NDArray[np.bool_] | None, order: int = 1
+) -> NDArray[np.float32]:
+    picture = canvas.draw(volumes, order)
     if mask is not None:
         frame = canvas.frame
         inside = canvas.draw([Volume(mask.astype(np.float32), frame.voxel_size, frame.affine)])
