@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -88,6 +89,29 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """A long table that the page sorts, filters and shows in parts.
+
+    `rows` hold text, numbers and None; `marked` are pairs of a row and its columns that stand out; a text of `pages`
+    links to the page of that name.
+    """
+
+    name: str
+    caption: str
+    head: list[str]
+    rows: list[list[object]]
+    marked: list[tuple[int, list[int]]]
+    pages: list[str]
+    kind: ClassVar[str] = "grid"
+
+    @property
+    def content(self) -> str:
+        """What ``grid.js`` draws, as JSON that may stand inside HTML."""
+        content = {"head": self.head, "rows": self.rows, "marked": self.marked, "pages": self.pages}
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+
+
+@dataclass(frozen=True)
 class Viewer:
     """Volumes to move through: `content` is the JSON that ``viewer.js`` draws, beside what can be chosen."""
 
@@ -125,7 +149,7 @@ class Details:
     kind: ClassVar[str] = "details"
 
 
-Block = Note | Cards | Table | Items | Picture | Flicker | Choice | Viewer | Code | Html | Details
+Block = Note | Cards | Table | Items | Picture | Flicker | Choice | Grid | Viewer | Code | Html | Details
 
 
 @dataclass

@@ -73,8 +73,7 @@ def echo_times(series: SeriesFiles) -> list[float]:
 
 def _last_echo(series: SeriesFiles, te: Sequence[float]) -> tuple[str, str]:
     """The last echo beside the T2* of the brain, and whether they fit, where a map of R2* tells."""
-    wanted = {kind: series.native[kind] for kind in ("r2star", "brain") if kind in series.native}
-    volumes = load_all(wanted).volumes
+    volumes = load_all({k: found for k, found in series.native.items() if k in ("r2star", "brain")}).volumes
     if not te or len(volumes) < 2:
         return _times(te[-1:]), _fits(None)
     rates = volumes["r2star"].data[(volumes["brain"].data > 0) & (volumes["r2star"].data > 0)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import qsmflow
 from qsmflow.bids.write import write_atomic, write_text
 from qsmflow.errors import InputError
 from qsmflow.reports import facts, maps, orientations, quality, regions
 from qsmflow.reports.blocks import Section
 from qsmflow.reports.collect import HeadFiles, collect
 from qsmflow.reports.consensus import consensus_section
+from qsmflow.reports.page import render
 from qsmflow.reports.record import RunRecord, latest_record
 from qsmflow.reports.tables import COHORT_TABLE, FIGURES_TABLE, REGIONS_TABLE, read_table, write_table
 from qsmflow.reports.timing import timing_section
@@ -59,7 +59,7 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
         for name, columns, rows in tables:
             write_table(folder / name.format(label), columns, (one.row for one in rows))
     page = out_dir / f"sub-{label}.html"
-    write_text(page, render("subject.html", f"sub-{label}", sections, run))
+    write_text(page, render(f"sub-{label}", sections, run))
     return page
 
 
@@ -121,16 +121,3 @@ def _sections(
         facts.methods_section(out_dir),
         facts.rerun_section(run),
     ]
-
-
-def render(template: str, title: str, sections: list[Section], run: RunRecord | None) -> str:
-    """The page as HTML, with style and script inside."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("qsmflow", "data/report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    version = run.version if run and run.version else qsmflow.__version__
-    started = facts.moment(run.started) if run else ""
-    return environment.get_template(template).render(title=title, sections=sections, version=version, started=started)
