@@ -82,5 +82,5 @@ def test_derivatives_that_do_not_exist(tmp_path):
     make_bids(tmp_path)
     with pytest.raises(RefusalError, match=r"nowhere: --derivatives mask: does not exist"):
         discover(tmp_path, derivatives={"mask": tmp_path / "nowhere"})
-    with pytest.raises(RefusalError, match="take one of mask, csf, reference, total, local, cosmos"):
+    with pytest.raises(RefusalError, match="take one of mask, csf, reference, labels, total, local, cosmos"):
         discover(tmp_path, derivatives={"chi": tmp_path})
