@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from qsmflow.reports.boilerplate import bibliography, cited_keys, methods_html, methods_latex, methods_text, parse_bib, write_citation
+from qsmflow.reports.boilerplate import (
+    bibliography,
+    cited_keys,
+    methods_html,
+    methods_latex,
+    methods_text,
+    parse_bib,
+    write_citation,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Works that docstrings name and no methods text cites.
