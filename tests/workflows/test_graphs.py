@@ -275,3 +275,12 @@ def test_networks_invert_what_the_denoiser_leaves(tmp_path: Path, setting: str, 
     assert source(flat, nodes["denoiser" if denoise else "qsmnet"], "noise").name == "field"
     # the small image is not what a network works on
     assert nodes["qsmnet"].inputs.memory == nodes["qsmnet"].mem_gb > 2.0
+
+
+def test_methods_differ_exactly_where_the_runs_do(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids")
+    runs = [Config(inversion=("l2",)), Config(inversion=("l2",), background="pdf"), Config(inversion=("tkd",))]
+    texts = [methods_sentences(graph(tmp_path, settings)) for settings in runs]
+    for text, works in zip(texts[1:], (("@vsharp", "@pdf"), ("@l2", "@tkd")), strict=True):
+        ((before, after),) = [(a, b) for a, b in zip(texts[0], text, strict=True) if a != b]
+        assert works[0] in before and works[1] in after
