@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qsmflow.reports.blocks import Block, Choice, Details, Picture
-from qsmflow.reports.figures import Scale, chi_scale, difference_scale, mosaic, side_by_side
+from qsmflow.reports.figures import mosaic, side_by_side
 from qsmflow.reports.loaded import inside
 from qsmflow.reports.measures import spread
+from qsmflow.reports.scales import Scale, chi_scale, difference_scale
 from qsmflow.reports.titles import title_of
 from qsmflow.reports.volume import Cuts, Volume
 

@@ -12,20 +12,20 @@ from qsmflow.reports.blocks import Block, Note, Picture, Section
 from qsmflow.reports.chi import chi_blocks, map_picture
 from qsmflow.reports.collect import SeriesFiles, series_b0
 from qsmflow.reports.curves import weight_picture
-from qsmflow.reports.figures import (
+from qsmflow.reports.figures import mosaic
+from qsmflow.reports.loaded import first_mask, inside, load_all
+from qsmflow.reports.measures import millilitres
+from qsmflow.reports.quality import Figure, series_figures
+from qsmflow.reports.regions import Region, region_names, regions_of
+from qsmflow.reports.scales import (
     Scale,
     field_scale,
     magnitude_scale,
-    mosaic,
     noise_scale,
     phase_scale,
     relaxation_scale,
     symmetric_limit,
 )
-from qsmflow.reports.loaded import first_mask, inside, load_all
-from qsmflow.reports.measures import millilitres
-from qsmflow.reports.quality import Figure, series_figures
-from qsmflow.reports.regions import Region, region_names, regions_of
 from qsmflow.reports.titles import SPREADS, chi_kinds, rank, title_of
 from qsmflow.reports.viewer import viewer
 from qsmflow.reports.volume import Cuts, Volume, choose_cuts, ras_direction

@@ -12,11 +12,12 @@ from qsmflow.reports.blocks import Block, Details, Flicker, Note, Picture, Secti
 from qsmflow.reports.chi import chi_blocks
 from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, series_b0
 from qsmflow.reports.condition import condition_picture
-from qsmflow.reports.figures import edge_overlay, magnitude_scale, mosaic
+from qsmflow.reports.figures import edge_overlay, mosaic
 from qsmflow.reports.loaded import Loaded, first_mask, load_all
 from qsmflow.reports.measures import angle_between
 from qsmflow.reports.quality import Figure
 from qsmflow.reports.regions import Region, region_names, regions_of
+from qsmflow.reports.scales import magnitude_scale
 from qsmflow.reports.titles import chi_kinds
 from qsmflow.reports.volume import Cuts, Volume, choose_cuts
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qsmflow.reports.blocks import Viewer
 from qsmflow.reports.chi import RANGES
-from qsmflow.reports.figures import magnitude_scale
+from qsmflow.reports.scales import magnitude_scale
 from qsmflow.reports.titles import title_of
 from qsmflow.reports.volume import Volume, choose_cuts
 
