@@ -16,7 +16,7 @@ from qsmflow.core.geometry import b0_direction
 from qsmflow.errors import InputError
 
 #: Entities that say what a derivative is, not which series it belongs to.
-_OWN = ("desc", "part", "space", "from", "to", "mode")
+_OWN = ("desc", "echo", "part", "space", "from", "to", "mode")
 
 
 @dataclass(frozen=True)

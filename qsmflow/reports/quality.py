@@ -67,7 +67,7 @@ MEASURES = {
 COLUMNS = {
     "series": {"Description": "Series, or head, by its entities."},
     "measure": {"Description": "Figure of quality: " + "; ".join(f"{k}: {m.meaning}" for k, m in MEASURES.items())},
-    "map": {"Description": "Susceptibility map by its desc, where the figure is of one."},
+    "map": {"Description": "Susceptibility map, as --inversion calls it, where the figure is of one."},
     "value": {"Description": "The figure, in the unit beside it."},
     "unit": {"Description": "Unit; n/a for ratios."},
 }

@@ -16,7 +16,7 @@ from qsmflow.reports.volume import Volume
 #: Columns of the table of a subject, and what BIDS says of them.
 COLUMNS = {
     "series": {"Description": "Series, or head and frame, by its entities."},
-    "map": {"Description": "Susceptibility map by its desc."},
+    "map": {"Description": "Susceptibility map, as --inversion calls it, or cosmos, cosmoskspace."},
     "index": {"Description": "Label."},
     "region": {"Description": "Name of the label; its number where the table of labels has none."},
     "voxels": {"Description": "Voxels of the region in which the map is known."},

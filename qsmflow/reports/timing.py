@@ -23,7 +23,9 @@ def timing_section(subject: str, run: RunRecord | None) -> Section:
     if peaks:
         cards.append(("Peak", f"{max(peaks):.1f}", "GB, most used by a node"))
     else:
-        section.blocks.append(Note("What the nodes used of their memory is measured with --resource-monitor."))
+        section.blocks.append(
+            Note("With --resource-monitor, and psutil installed, it is measured what the nodes used.")
+        )
     rows = [_row(node) for node in sorted(nodes, key=lambda node: -node.seconds)]
     head = ["Node", "Time (s)", "Memory asked (GB)", "Memory used (GB)"]
     section.blocks += [Cards(cards), Details("Each node", [Table("Nodes, the longest first", head, rows)])]

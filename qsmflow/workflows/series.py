@@ -194,7 +194,8 @@ def _magnitude(
         units = "rad" if series.has_coils else series.phase_units
         if units is not None:
             node.inputs.phase_units = units
-        keep(workflow, node, "out_wrapped", "wrapped", destination, entities={"part": "phase"})
+        last = {"echo": str(len(series.echo_times)), "part": "phase"}
+        keep(workflow, node, "out_wrapped", "wrapped", destination, entities=last)
     elif series.magnitude:
         files = [str(path) for path in series.magnitude]
         node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)
