@@ -78,6 +78,7 @@ def test_registration_and_cosmos_stand_before_other_failures(root: Path) -> None
     assert "<of any kind>" not in (root / "group.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_thousand_subjects_stay_a_small_page(tmp_path: Path) -> None:
     cohort(tmp_path, 1000)
     page = write_group_report(tmp_path)
