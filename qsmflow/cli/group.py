@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from qsmflow.errors import UsageError
+
 from .selection import selection_from
 
 
@@ -13,6 +15,8 @@ def run_group(args: argparse.Namespace) -> int:
 
     from .progress import say
 
+    if args.dry_run:
+        raise UsageError("--dry-run: the group level reads tables and writes tables; leave the flag out")
     page = write_group_report(args.out_dir.absolute(), selection_from(args).participants)
     say(f"report: {page}")
     for name in ("quality", "rois"):

@@ -91,6 +91,7 @@ def test_a_thousand_subjects_stay_a_small_page(tmp_path: Path) -> None:
 def test_chosen_subjects_alone(tmp_path: Path) -> None:
     cohort(tmp_path, 12)
     words = ["run", str(tmp_path), str(tmp_path), "group", "--participant-label", "0002", "0003"]
+    assert main([*words, "--dry-run"]) == 2
     assert main(words) == 0
     assert {row["subject"] for row in read_table(tmp_path / "group_quality.tsv", ())} == {"sub-0002", "sub-0003"}
 
