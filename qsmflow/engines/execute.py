@@ -153,7 +153,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
             began[node.fullname] = time.monotonic()
             reader.begin(node.fullname, node_folder(workflow, node))
         else:
-            took[node.fullname] = time.monotonic() - began[node.fullname]
+            if node.fullname in began:  # a node that is found finished ends without a start
+                took[node.fullname] = time.monotonic() - began[node.fullname]
             reader.end(node.fullname)
 
     reader = Reader(watch.tell if watch is not None else lambda node, line: None)
