@@ -119,11 +119,13 @@ def add_derivative(
     if data is None and is_mask:
         data = np.zeros(SHAPE, np.uint8)
         data[2:-2, 2:-2, 2:-2] = 1
+    elif data is None and output == "rois":
+        data = rng.integers(0, 4, SHAPE).astype(np.int16)
     elif data is None:
         data = rng.normal(0, 0.05, SHAPE).astype(np.float32)
     path = derivative_path(root, entities, output)
     fields: dict[str, Any] = {"Type": "Brain"} if output == "brain" else {"SkullStripped": True}
-    if units and not is_mask:
+    if units and not is_mask and output != "rois":
         fields["Units"] = units
     return save_image(path, data, None, fields)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from qsmflow.bids.discovery import select_subjects
 from qsmflow.bids.header import Header, read_header
+from qsmflow.bids.labels import label_names
 from qsmflow.bids.naming import sidecar_path
 from qsmflow.bids.problems import Problem, RefusalError
 from qsmflow.bids.series import MASKS, Head, Series
@@ -320,7 +321,8 @@ def _check_voxels(
         yield from _check_phase(phase, [facts[path] for path in phase], sidecars)
     for name, path in series.supplied.items():
         if path in facts:
-            yield from _check_mask(path, facts[path]) if name in MASKS else _check_ppm(path, facts[path])
+            check = _check_mask if name in MASKS else _check_labels if name == "labels" else _check_ppm
+            yield from check(path, facts[path])
 
 
 def _check_phase(paths: Sequence[Path], facts: Sequence[VoxelFacts], sidecars: Sidecars) -> Iterator[_Found]:
@@ -355,6 +357,18 @@ def _check_mask(path: Path, facts: VoxelFacts) -> Iterator[_Found]:
         yield RefusalError(path, "mask", "every voxel is inside", "give a mask that covers the brain alone"), True
     elif facts.fractional:
         yield RefusalError(path, "mask", f"{facts.fractional} voxels between 0 and 1", "binarise it"), True
+
+
+def _check_labels(path: Path, facts: VoxelFacts) -> Iterator[_Found]:
+    if facts.nonzero == 0:
+        yield RefusalError(path, "labels", "no region", "give a map of whole numbers above zero"), True
+    elif facts.low < 0 or facts.fractional:
+        message = f"{facts.fractional} voxels between 0 and 1, and values down to {facts.low:g}"
+        yield RefusalError(path, "labels", message, "give a map of whole numbers, 0 outside every region"), True
+    try:
+        label_names(path)
+    except RefusalError as refusal:
+        yield refusal, True
 
 
 def _check_ppm(path: Path, facts: VoxelFacts) -> Iterator[_Found]:

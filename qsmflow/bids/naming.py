@@ -34,6 +34,13 @@ _MAGNITUDE = {"Units": "arbitrary", "SkullStripped": False}
 OUTPUTS: dict[str, Output] = {
     "magnitude": Output("fmap", "magnitude", None, "Magnitude, root sum of squares over the echoes.", _MAGNITUDE),
     "registered": Output("fmap", "magnitude", "registered", "Magnitude, in the frame of the reference.", _MAGNITUDE),
+    "wrapped": Output(
+        "anat",
+        "MEGRE",
+        "wrapped",
+        "Phase of the last echo, in radians and still wrapped.",
+        {"Units": "rad", "SkullStripped": False},
+    ),
     "total": Output("fmap", "fieldmap", "total", "Total field relative to B0.", _PPM),
     "noise": Output(
         "fmap", "fieldmap", "noise", "Standard deviation of the total field, from the noise of the images.", _PPM
@@ -50,6 +57,7 @@ OUTPUTS: dict[str, Output] = {
     ),
     "csf": Output("anat", "mask", "csf", "Cerebrospinal fluid, as supplied or found by its R2*.", {"Type": "ROI"}),
     "reference": Output("anat", "mask", "reference", "Reference region, as supplied.", {"Type": "ROI"}),
+    "rois": Output("anat", "dseg", "rois", "Regions whose susceptibility is told, as supplied."),
     "tkd": Output("anat", "Chimap", "tkd", "Susceptibility by truncated k-space division.", _CHI),
     "tsvd": Output("anat", "Chimap", "tsvd", "Susceptibility by truncated singular value decomposition.", _CHI),
     "l2": Output("anat", "Chimap", "l2", "Susceptibility by closed-form L2 inversion.", _CHI),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 #: Names under which an intermediate may be supplied by ``--derivatives NAME=PATH`` and enters the DAG.
-SUPPLIED = ("mask", "csf", "reference", "total", "local", "cosmos")
+SUPPLIED = ("mask", "csf", "reference", "labels", "total", "local", "cosmos")
 #: Those of them that are masks.
 MASKS = ("mask", "csf", "reference")
 

@@ -35,7 +35,7 @@ class Sidecars:
         if name is None:
             own = sidecar_path(image)
             return read_json(own) if own.exists() else merged
-        for folder in _folders(image):
+        for folder in folders(image):
             found = [
                 (len(other.entities), path)
                 for other, path in self._listing(folder).get(name.suffix, ())
@@ -57,7 +57,7 @@ class Sidecars:
         return self._listings[folder]
 
 
-def _folders(image: Path) -> list[Path]:
+def folders(image: Path) -> list[Path]:
     """From the dataset (the folder that holds ``sub-*``) down to the folder of `image`."""
     chain = [image.parent]
     for folder in image.parents:

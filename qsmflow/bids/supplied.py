@@ -12,10 +12,14 @@ from qsmflow.bids.problems import RefusalError
 from qsmflow.bids.series import SUPPLIED
 from qsmflow.bids.sidecars import Sidecars
 
+#: Supplied under whatever ``desc`` where it is the only one.
+_ANY_DESC = ("mask", "labels")
+
 _KINDS: dict[str, Output] = {
     "mask": OUTPUTS["brain"],
     "csf": OUTPUTS["csf"],
     "reference": OUTPUTS["reference"],
+    "labels": OUTPUTS["rois"],
     "total": OUTPUTS["total"],
     "local": OUTPUTS["local"],
     "cosmos": OUTPUTS["cosmos"],
@@ -54,7 +58,7 @@ class Supplied:
         return {name: path for name, path in self._derivatives.items() if path.is_file()}
 
     def of_series(self, entities: Mapping[str, str]) -> dict[str, Path]:
-        """Mask and field maps of the series named by `entities`; raises `RefusalError` where one is missing."""
+        """What is supplied of the series named by `entities`; raises `RefusalError` where something is missing."""
         names = [name for name in self._derivatives if name != "cosmos"]
         return {name: self._find(name, [dict(entities)]) for name in names}
 
@@ -91,13 +95,13 @@ class Supplied:
         assert kind.desc is not None
         if kind.desc in found:
             return self._fit(name, found[kind.desc])
-        if name == "mask" and len(found) == 1:
+        if name in _ANY_DESC and len(found) == 1:
             return self._fit(name, next(iter(found.values())))
         file = f"{join_entities(wanted[0])}_desc-{kind.desc}_{kind.suffix}.nii.gz"
-        if found and name == "mask":
+        if found and name in _ANY_DESC:
             listed = ", ".join(sorted(path.name for path in found.values()))
             raise RefusalError(
-                root, f"--derivatives {name}", f"several masks ({listed})", f"name the one to take {file}"
+                root, f"--derivatives {name}", f"several of them ({listed})", f"name the one to take {file}"
             )
         raise RefusalError(root, f"--derivatives {name}", f"no {file}", "add it, or leave the subject out")
 

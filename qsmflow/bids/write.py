@@ -11,8 +11,8 @@ from typing import Any
 
 import qsmflow
 
-#: BIDS has no name yet for transforms and reports; logs and work are not data.
-IGNORED = ("*.html", "*_xfm.*", "sub-*/figures", "logs", "work")
+#: BIDS has no name yet for transforms, statistics and reports; logs and work are not data.
+IGNORED = ("*.html", "*_xfm.*", "*_stats.*", "group_*", "sub-*/figures", "logs", "work")
 BIDS_VERSION = "1.10.0"
 
 

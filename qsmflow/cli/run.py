@@ -1,4 +1,4 @@
-"""``qsmflow run BIDS OUT participant``: the BIDS App."""
+"""``qsmflow run BIDS OUT participant`` and ``… group``: the BIDS App."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from qsmflow.errors import InputError
 
 from .cluster import add_slurm_arguments, slurm_from
+from .group import run_group
 from .selection import add_selection_arguments, selection_from
 from .settings import add_settings_arguments, settings_from
 
@@ -21,15 +22,15 @@ def add_parser(subparsers: Any) -> None:
         help="the BIDS App: maps, COSMOS and reports of a dataset",
         description="Compute susceptibility maps, and COSMOS of several orientations, for a BIDS dataset.",
     )
-    add_run_arguments(parser)
+    add_run_arguments(parser, levels=("participant", "group"))
     parser.set_defaults(func=run)
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+def add_run_arguments(parser: argparse.ArgumentParser, levels: tuple[str, ...] = ("participant",)) -> None:
     """Add everything that can be said of a run to `parser`; `request_from` reads it."""
     parser.add_argument("bids_dir", type=Path, metavar="BIDS", help="the BIDS dataset")
     parser.add_argument("out_dir", type=Path, metavar="OUT", help="the derivative dataset to write")
-    parser.add_argument("level", choices=["participant"], help="level of the analysis")
+    parser.add_argument("level", choices=levels, help="level of the analysis")
     add_selection_arguments(parser)
     machine = parser.add_argument_group("machine")
     machine.add_argument(
@@ -81,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
 
     from .progress import Progress, say
 
+    if args.level == "group":
+        return run_group(args)
     request = request_from(args)
     if args.reports_only:
         return _reports_only(request)
@@ -126,7 +129,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _reports_only(request: Any) -> int:
-    from qsmflow.reports.record import latest_record
     from qsmflow.reports.subject import write_subject_report
 
     from .progress import say
@@ -137,7 +139,7 @@ def _reports_only(request: Any) -> int:
     if not subjects:
         raise InputError(f"{request.out_dir}: no sub-* folder, so nothing to report; run without --reports-only first")
     for subject in subjects:
-        say(f"report: {write_subject_report(request.out_dir, subject, latest_record(request.out_dir))}")
+        say(f"report: {write_subject_report(request.out_dir, subject)}")
     return 0
 
 

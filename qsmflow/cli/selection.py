@@ -39,7 +39,7 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME=PATH",
-        help="a supplied mask, csf, reference, total, local or cosmos: a derivative dataset, or the only series' file",
+        help="supplied mask, csf, reference, labels, total, local, cosmos: a derivative dataset or one series' file",
     )
     group.add_argument(
         "--orientation-entity",

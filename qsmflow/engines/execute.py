@@ -6,15 +6,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import active_children, set_forkserver_preload
 from pathlib import Path
 from typing import Any, Protocol
 
 from nipype import config as nipype_config
 from nipype.pipeline.engine import Node, Workflow
+from nipype.pipeline.engine.utils import load_resultfile
 
 from qsmflow.bids.naming import sidecar_path
 from qsmflow.config.slurm import SLURM
@@ -37,12 +38,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one execution did: full names of the nodes by what happened to them."""
+    """What one execution did: full names of the nodes by what happened to them, and what the executed ones took.
+
+    `seconds` and `peak_gb` are by full name; the second holds what a resource monitor measured.
+    """
 
     executed: tuple[str, ...]
     cached: tuple[str, ...]
     failed: tuple[Failure, ...]
     not_run: tuple[str, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    peak_gb: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     if watch is not None:
         watch.total(len(real_nodes(workflow)))
     failed: list[str] = []
+    began: dict[str, float] = {}
+    took: dict[str, float] = {}
 
     interrupted = False
 
@@ -142,8 +150,11 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         if watch is not None:
             watch(node.fullname, event)
         if event == "start":
+            began[node.fullname] = time.monotonic()
             reader.begin(node.fullname, node_folder(workflow, node))
         else:
+            if node.fullname in began:  # a node that is found finished ends without a start
+                took[node.fullname] = time.monotonic() - began[node.fullname]
             reader.end(node.fullname)
 
     reader = Reader(watch.tell if watch is not None else lambda node, line: None)
@@ -166,7 +177,21 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
                 worker.terminate()
     if interrupted:  # nipype takes an interrupt inside a node for the node's own failure
         raise KeyboardInterrupt
-    return _outcome(workflow, started, failed, crash_dir)
+    outcome = _outcome(workflow, started, failed, crash_dir)
+    executed = {name: took[name] for name in outcome.executed if name in took}
+    return replace(outcome, seconds=executed, peak_gb=_peaks(workflow, outcome) if machine.resource_monitor else {})
+
+
+def _peaks(workflow: Workflow, outcome: Outcome) -> dict[str, float]:
+    """What the resource monitor measured of each executed node, GB."""
+    peaks = {}
+    for node in real_nodes(workflow):
+        if node.fullname in outcome.executed:
+            result = load_resultfile(node_folder(workflow, node) / f"result_{node.name}.pklz")
+            peak = getattr(result.runtime, "mem_peak_gb", None)
+            if peak is not None:
+                peaks[node.fullname] = float(peak)
+    return peaks
 
 
 def _plugin(

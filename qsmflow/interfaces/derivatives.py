@@ -15,7 +15,7 @@ from qsmflow.bids.write import write_atomic, write_json
 from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec
-from .volume import as_mask, load, save
+from .volume import as_labels, as_mask, load, save
 
 
 class SuppliedInputSpec(StageInputSpec):
@@ -23,6 +23,7 @@ class SuppliedInputSpec(StageInputSpec):
 
     in_file = File(exists=True, mandatory=True, desc="an intermediate that the user supplies")
     is_mask = traits.Bool(False, usedefault=True, parameter=True, desc="it is a mask: everything above zero is inside")
+    is_labels = traits.Bool(False, usedefault=True, parameter=True, desc="it is a map of labels")
 
 
 class SuppliedOutputSpec(StageOutputSpec):
@@ -44,7 +45,7 @@ class Supplied(StageInterface):
         volume = load(self.inputs.in_file)
         bad = int((~torch.isfinite(volume.data)).sum())
         volume = volume.finite()
-        data = as_mask(volume) if self.inputs.is_mask else volume.data
+        data = as_mask(volume) if self.inputs.is_mask else as_labels(volume) if self.inputs.is_labels else volume.data
         self._results["out_file"] = save(volume.with_data(data), cwd / "supplied.nii")
         return {"SuppliedFile": str(self.inputs.in_file), "NonFiniteSetToZero": bad}
 

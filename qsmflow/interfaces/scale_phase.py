@@ -57,6 +57,7 @@ class ScalePhaseOutputSpec(StageOutputSpec):
     out_phase = File(exists=True, desc="phase, rad in [-pi, pi), echoes as the fourth axis")
     out_magnitude = File(exists=True, desc="magnitude, echoes as the fourth axis")
     out_combined = File(exists=True, desc="root sum of squares of the magnitude over the echoes")
+    out_wrapped = File(exists=True, desc="phase of the last echo, rad in [-pi, pi)")
 
 
 class ScalePhase(StageInterface):
@@ -84,6 +85,7 @@ class ScalePhase(StageInterface):
         phase = -phase if self.inputs.sign == "minus" else phase
         self._results["out_phase"] = save(grid.with_data(phase), cwd / "phase.nii")
         self._results["out_magnitude"] = save(grid.with_data(magnitude), cwd / "magnitude.nii")
+        self._results["out_wrapped"] = save(grid.with_data(phase[-1]), cwd / "wrapped.nii")
         combined = magnitude.square().sum(0).sqrt()
         self._results["out_combined"] = save(grid.with_data(combined), cwd / "combined.nii")
         return {"StoredPhase": convention, "NonFiniteSetToZero": int(bad.sum()), "Echoes": len(phase)}

@@ -173,6 +173,20 @@ def load_mask(path: str | Path, grid: Volume) -> torch.Tensor:
     return mask
 
 
+def as_labels(volume: Volume) -> torch.Tensor:
+    """The data of `volume` as labels, int32.
+
+    Raises
+    ------
+    ValueError
+        It holds fractions or numbers below zero.
+    """
+    labels = volume.data.round()
+    if bool((labels < 0).any()) or not bool(torch.equal(volume.data, labels)):
+        raise ValueError(f"{volume.path}: labels are whole numbers from 0, and these are not; resample by the nearest")
+    return labels.int()
+
+
 def as_mask(volume: Volume) -> torch.Tensor:
     """The data of `volume` as a mask, bool.
 
@@ -216,14 +230,14 @@ def load_stack(paths: Sequence[str | Path]) -> Volume:
 
 
 def save(volume: Volume, path: str | Path) -> str:
-    """Write `volume`: masks as uint8, everything else as float32, with units mm and s; returns the path.
+    """Write `volume`: masks as uint8, labels as int32, the rest as float32, with units mm and s; returns the path.
 
     Of several volumes the file has four axes, of a single one three.
     """
     data = volume.data.detach().cpu().numpy()
     if data.ndim == 4:
         data = np.moveaxis(data, 0, -1) if len(data) > 1 else data[0]
-    data = data.astype(np.uint8 if data.dtype == np.bool_ else np.float32)
+    data = data.astype({"b": np.uint8, "i": np.int32}.get(data.dtype.kind, np.float32))
     image = nib.Nifti1Image(data, volume.affine)
     image.header.set_xyzt_units("mm", "sec")
     image.header.set_sform(volume.affine, code=1)

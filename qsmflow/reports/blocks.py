@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -76,6 +77,53 @@ class Flicker:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Pictures of which one is shown, chosen by its label; the one numbered `chosen` at first, and on paper."""
+
+    name: str
+    legend: str
+    labels: list[str]
+    pictures: list[Picture]
+    chosen: int
+    kind: ClassVar[str] = "choice"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A long table that the page sorts, filters and shows in parts.
+
+    `rows` hold text, numbers and None; `marked` are pairs of a row and its columns that stand out; a text of `pages`
+    links to the page of that name.
+    """
+
+    name: str
+    caption: str
+    head: list[str]
+    rows: list[list[object]]
+    marked: list[tuple[int, list[int]]]
+    pages: list[str]
+    kind: ClassVar[str] = "grid"
+
+    @property
+    def content(self) -> str:
+        """What ``grid.js`` draws, as JSON that may stand inside HTML."""
+        content = {"head": self.head, "rows": self.rows, "marked": self.marked, "pages": self.pages}
+        return json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Volumes to move through: `content` is the JSON that ``viewer.js`` draws, beside what can be chosen."""
+
+    name: str
+    content: str
+    maps: list[str]
+    ranges: list[str]
+    caption: str
+    kind: ClassVar[str] = "viewer"
+
+
+@dataclass(frozen=True)
 class Code:
     """Text to be copied."""
 
@@ -101,7 +149,7 @@ class Details:
     kind: ClassVar[str] = "details"
 
 
-Block = Note | Cards | Table | Items | Picture | Flicker | Code | Html | Details
+Block = Note | Cards | Table | Items | Picture | Flicker | Choice | Grid | Viewer | Code | Html | Details
 
 
 @dataclass
@@ -125,6 +173,8 @@ def _pictures(blocks: list[Block]) -> list[Picture]:
             found.append(block)
         elif isinstance(block, Flicker):
             found += [block.first, block.second]
+        elif isinstance(block, Choice):
+            found += block.pictures
         elif isinstance(block, Details):
             found += _pictures(block.blocks)
     return found

@@ -13,6 +13,18 @@ from pathlib import Path
 from qsmflow.bids.write import write_text
 
 _CITATION = re.compile(r"\[(@[\w-]+(?:\s*;\s*@[\w-]+)*)\]")
+#: What LaTeX would take for a command, and what pdfTeX's fonts lack, outside of citations.
+_LATEX_FOR = {mark: f"\\{mark}" for mark in "&%$#_{}"} | {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "χ": r"$\chi$",
+    "σ": r"$\sigma$",
+    "×": r"$\times$",
+    "°": r"$^\circ$",
+    "−": "--",
+}
+_LATEX = re.compile("|".join(re.escape(mark) for mark in _LATEX_FOR))
 _INTRO = """# Methods
 
 *This text was written by qsmflow for the run it belongs to and is released to the public domain (CC0). Copy it into
@@ -114,12 +126,31 @@ def methods_text(sentences: Sequence[str]) -> tuple[str, str]:
 
 
 def write_citation(out_dir: Path, sentences: Sequence[str]) -> tuple[Path, Path]:
-    """Write ``logs/CITATION.md`` and ``logs/CITATION.bib`` below `out_dir` and return their paths."""
+    """Write ``logs/CITATION.md``, ``.bib`` and ``.tex`` below `out_dir` and return the paths of the first two."""
     markdown, bib = methods_text(sentences)
     paths = Path(out_dir) / "logs" / "CITATION.md", Path(out_dir) / "logs" / "CITATION.bib"
     write_text(paths[0], markdown)
     write_text(paths[1], bib)
+    write_text(paths[0].with_suffix(".tex"), methods_latex(markdown))
     return paths
+
+
+def methods_latex(markdown: str) -> str:
+    r"""The paragraphs of a methods text as LaTeX; ``[@a; @b]`` becomes ``\citep{a,b}`` of natbib."""
+    paragraphs = []
+    for part in _paragraphs(markdown):
+        # splitting by the citation leaves text and keys in turn
+        pieces = _CITATION.split(part)
+        pieces[::2] = [_LATEX.sub(lambda match: _LATEX_FOR[match[0]], text) for text in pieces[::2]]
+        pieces[1::2] = [rf"\citep{{{re.sub(r'[@ ]', '', keys).replace(';', ',')}}}" for keys in pieces[1::2]]
+        paragraphs.append("".join(pieces))
+    return "\\section{Methods}\n" + "\n\n".join(paragraphs) + "\n\n\\bibliography{CITATION}\n"
+
+
+def _paragraphs(markdown: str) -> list[str]:
+    """The text alone: without headings and the note in italics."""
+    parts = [part.strip() for part in re.split(r"\n\s*\n", markdown)]
+    return [part for part in parts if part and not part.startswith(("#", "*"))]
 
 
 def methods_html(markdown: str, references: Mapping[str, Reference]) -> str:
@@ -136,6 +167,5 @@ def methods_html(markdown: str, references: Mapping[str, Reference]) -> str:
         links = (f'<a href="#ref-{key}">{html.escape(references[key].short)}</a>' for key in keys)
         return f"({'; '.join(links)})"
 
-    paragraphs = [part.strip() for part in re.split(r"\n\s*\n", markdown)]
-    body = [part for part in paragraphs if part and not part.startswith(("#", "*"))]
-    return "\n".join(f"<p>{_CITATION.sub(cite, html.escape(part, quote=False))}</p>" for part in body)
+    escaped = (html.escape(part, quote=False) for part in _paragraphs(markdown))
+    return "\n".join(f"<p>{_CITATION.sub(cite, part)}</p>" for part in escaped)

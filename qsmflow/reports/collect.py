@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+
 from qsmflow.bids.filenames import natural_key, parse_name
 from qsmflow.bids.naming import OUTPUTS, join_entities, sidecar_path
+from qsmflow.core.geometry import b0_direction
 from qsmflow.errors import InputError
 
 #: Entities that say what a derivative is, not which series it belongs to.
-_OWN = ("desc", "space", "from", "to", "mode")
+_OWN = ("desc", "echo", "part", "space", "from", "to", "mode")
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,12 @@ class HeadFiles:
     def name(self) -> str:
         """``sub-01`` or ``sub-01_ses-a``."""
         return join_entities(self.entities)
+
+
+def series_b0(series: SeriesFiles) -> Sequence[float]:
+    """Direction of B0 in the voxel axes of the files of `series`: as a sidecar states it, else from the affine."""
+    stated = series.value("B0Direction", "B0_dir", "b0_dir")
+    return stated if stated is not None else b0_direction(nib.load(next(iter(series.native.values())).path).affine)
 
 
 def collect(out_dir: Path, subject: str) -> list[HeadFiles]:

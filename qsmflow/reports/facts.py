@@ -11,12 +11,12 @@ from typing import Any
 import nibabel as nib
 
 from qsmflow.bids.naming import OUTPUTS
-from qsmflow.core.geometry import b0_direction, obliquity
+from qsmflow.core.geometry import obliquity
 from qsmflow.reports.blocks import Block, Cards, Code, Details, Html, Items, Note, Section, Table
-from qsmflow.reports.boilerplate import bibliography, cited_keys, methods_html, parse_bib
-from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles
-from qsmflow.reports.maps import chi_kinds, title_of
+from qsmflow.reports.boilerplate import bibliography, cited_keys, methods_html, methods_latex, parse_bib
+from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, series_b0
 from qsmflow.reports.record import RunRecord
+from qsmflow.reports.titles import chi_kinds, title_of
 
 
 def _all_files(heads: Iterable[HeadFiles]) -> list[Found]:
@@ -135,7 +135,6 @@ def acquisition_section(heads: Sequence[HeadFiles]) -> Section:
     for one in (one for head in heads for one in head.series if one.native):
         image = nib.load(next(iter(one.native.values())).path)
         te, b0 = one.value("EchoTime", "EchoTimes"), one.value("MagneticFieldStrength")
-        direction = one.value("B0Direction", "B0_dir") or b0_direction(image.affine)
         rows.append(
             [
                 one.name,
@@ -147,7 +146,7 @@ def acquisition_section(heads: Sequence[HeadFiles]) -> Section:
                 voxel_size_text(one),
                 "".join(nib.aff2axcodes(image.affine)),
                 f"{obliquity(image.affine):.1f}",
-                ", ".join(f"{float(c):+.3f}" for c in direction),
+                ", ".join(f"{float(c):+.3f}" for c in series_b0(one)),
             ]
         )
     columns = ["Series", "TE (ms)", "B0 (T)", "Matrix", "Voxel (mm)", "Axes", "Oblique by (°)", "B0 in voxel axes"]
@@ -228,8 +227,9 @@ def methods_section(out_dir: Path) -> Section:
         items.append(f'<li id="ref-{key}">{html.escape(work.full)}{link}</li>')
     if items:
         section.blocks.append(Html(f'<h3 id="references">References</h3><ol class="references">{"".join(items)}</ol>'))
-    copy: list[Block] = [Code("Markdown", markdown), *([Code("BibTeX", bib)] if bib else [])]
-    section.blocks.append(Details("Markdown and BibTeX to copy", copy))
+    copy: list[Block] = [Code("Markdown", markdown), Code("LaTeX", methods_latex(markdown))]
+    copy += [Code("BibTeX", bib)] if bib else []
+    section.blocks.append(Details("Markdown, LaTeX and BibTeX to copy", copy))
     return section
 
 

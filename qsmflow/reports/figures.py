@@ -18,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from PIL import Image
 
+from qsmflow.reports.scales import Scale, magnitude_scale
 from qsmflow.reports.volume import PLANES, Cuts, Volume, coordinate, cut, cut_size
 
 WIDTH = 1240  # pixels of the slices, without the colour bar
@@ -28,53 +29,6 @@ _PAPER = "#000000"
 _INK = "#e9edf2"
 #: Okabe and Ito's orange, sky blue and green: told apart by every common kind of colour vision.
 CONTOUR_COLOURS = ("#e69f00", "#56b4e9", "#00d69b")
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How values become grey or colour: the range, matplotlib's colour map, the label of the bar, and the unit."""
-
-    low: float
-    high: float
-    colours: str
-    label: str
-    unit: str = "ppm"
-
-
-def chi_scale(limit: float = 0.1) -> Scale:
-    """Susceptibility in grey from ``-limit`` to ``limit`` ppm."""
-    return Scale(-limit, limit, "gray", "χ (ppm)")
-
-
-def field_scale(limit: float) -> Scale:
-    """A field in blue, white and red from ``-limit`` to ``limit`` ppm."""
-    return Scale(-limit, limit, "RdBu_r", "field (ppm of B0)")
-
-
-def noise_scale(values: NDArray[np.float32], of: str) -> Scale:
-    """The standard deviation of what `of` names in colour from 0 to the 99th percentile of `values`, ppm."""
-    return Scale(0.0, symmetric_limit(values), "viridis", f"SD of {of}")
-
-
-def relaxation_scale(values: NDArray[np.float32]) -> Scale:
-    """R2* in grey from 0 to the 99th percentile of `values`, 1/s."""
-    return Scale(0.0, symmetric_limit(values), "gray", "R2* (1/s)", "1/s")
-
-
-def magnitude_scale(volume: Volume) -> Scale:
-    """Magnitude in grey from 0 to the 99.5th percentile of what is not zero."""
-    values = volume.data[volume.mask]
-    top = float(np.percentile(values, 99.5)) if values.size else 1.0
-    return Scale(0.0, top, "gray", "magnitude (arbitrary units)", "arbitrary units")
-
-
-def symmetric_limit(values: NDArray[np.float32], share: float = 99.0) -> float:
-    """The `share` percentile of the absolute values, rounded up to 1, 1.5, 2, 3, 5 or 7.5 times a power of ten."""
-    top = float(np.percentile(np.abs(values), share)) if values.size else 0.0
-    if top <= 0:
-        return 1.0
-    power = 10.0 ** np.floor(np.log10(top))
-    return float(next(step * power for step in (1, 1.5, 2, 3, 5, 7.5, 10) if step * power >= top * (1 - 1e-6)))
 
 
 @dataclass(frozen=True)
@@ -162,7 +116,7 @@ def mosaic(
         Masks, by the name the legend gives them, whose outlines are drawn in the order of `CONTOUR_COLOURS`.
     """
     canvas = three_planes(volume, cuts)
-    return _render(canvas, _masked(canvas, [volume], mask), scale, contours=contours or {})
+    return _render(canvas, _masked(canvas, [volume], mask, scale.order), scale, contours=contours or {})
 
 
 def side_by_side(
@@ -191,8 +145,10 @@ def edge_overlay(reference: Volume, moved: Volume, cuts: Cuts) -> bytes:
     return _render(canvas, under, magnitude_scale(moved), edges=edges)
 
 
-def _masked(canvas: Canvas, volumes: Sequence[Volume], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-    picture = canvas.draw(volumes)
+def _masked(
+    canvas: Canvas, volumes: Sequence[Volume], mask: NDArray[np.bool_] | None, order: int = 1
+) -> NDArray[np.float32]:
+    picture = canvas.draw(volumes, order)
     if mask is not None:
         frame = canvas.frame
         inside = canvas.draw([Volume(mask.astype(np.float32), frame.voxel_size, frame.affine)])

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-import nibabel as nib
 import numpy as np
 
-from qsmflow.core.geometry import b0_direction
 from qsmflow.core.inversion.cosmos import condition
 from qsmflow.reports.blocks import Block, Details, Flicker, Note, Picture, Section, Table
-from qsmflow.reports.collect import HeadFiles, SeriesFiles
-from qsmflow.reports.figures import edge_overlay, magnitude_scale, mosaic
-from qsmflow.reports.maps import Loaded, chi_blocks, chi_kinds, first_mask, load_all
+from qsmflow.reports.chi import chi_blocks
+from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, series_b0
+from qsmflow.reports.condition import condition_picture
+from qsmflow.reports.figures import edge_overlay, mosaic
+from qsmflow.reports.loaded import Loaded, first_mask, load_all
 from qsmflow.reports.measures import angle_between
+from qsmflow.reports.quality import Figure
+from qsmflow.reports.regions import Region, region_names, regions_of
+from qsmflow.reports.scales import magnitude_scale
+from qsmflow.reports.titles import chi_kinds
 from qsmflow.reports.volume import Cuts, Volume, choose_cuts
 
 
-def registration_section(head: HeadFiles) -> Section:
-    """Angles and translations of every orientation, and each registered magnitude against the reference."""
+@dataclass
+class HeadView:
+    """What the orientations of one head tell together: numbers by name, figures of quality, regions."""
+
+    name: str
+    numbers: dict[str, str] = field(default_factory=dict)
+    figures: list[Figure] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
+
+
+def registration_section(head: HeadFiles, view: HeadView) -> Section:
+    """Angles and translations of every orientation, and each registered magnitude against the reference.
+
+    `view` takes how alike they are.
+    """
     section = Section(f"{head.name}_registration", "Registration")
     rows = [[f"{head.reference} (reference)", "0", "0, 0, 0", _vector(_reference_b0(head)), ""]]
     for label, transform in head.transforms.items():
@@ -50,12 +68,18 @@ def registration_section(head: HeadFiles) -> Section:
     scene = mosaic(still, cuts, magnitude_scale(still), contours=outline)
     for one in head.series:
         if one.label != head.reference and "registered" in one.moved:
-            section.children.append(_overlay(one, str(head.reference), still, scene, outline, cuts))
+            section.children.append(_overlay(one, str(head.reference), still, scene, outline, cuts, view))
     return section
 
 
 def _overlay(
-    one: SeriesFiles, reference: str, still: Volume, scene: bytes, outline: Mapping[str, Volume], cuts: Cuts
+    one: SeriesFiles,
+    reference: str,
+    still: Volume,
+    scene: bytes,
+    outline: Mapping[str, Volume],
+    cuts: Cuts,
+    view: HeadView,
 ) -> Section:
     name = f"{one.name}_registration"
     section = Section(name, f"{one.label} on {reference}")
@@ -65,6 +89,8 @@ def _overlay(
         moved = loaded.volumes["registered"]
         both = still.mask & moved.mask
         alike = float(np.corrcoef(still.data[both], moved.data[both])[0, 1]) if both.sum() > 1 else float("nan")
+        if np.isfinite(alike):
+            view.figures.append(Figure(one.name, "registration", "", alike))
         told = f"correlation of the two magnitudes {alike:.3f}"
         png = mosaic(moved, cuts, magnitude_scale(moved), contours=outline)
         first = Picture(
@@ -91,18 +117,17 @@ def _reference_b0(head: HeadFiles) -> Sequence[float] | None:
     reference = next((one for one in head.series if one.label == head.reference), None)
     if reference is None or not reference.native:
         return None
-    stated = reference.value("B0Direction", "B0_dir")
-    return stated if stated is not None else b0_direction(nib.load(next(iter(reference.native.values())).path).affine)
+    return series_b0(reference)
 
 
 def _vector(direction: Sequence[float] | None) -> str:
     return "not stated" if direction is None else ", ".join(f"{float(c):+.3f}" for c in direction)
 
 
-def cosmos_section(head: HeadFiles, numbers: dict[str, str]) -> Section:
-    """Both COSMOS solutions and how well the orientations determine them; `numbers` takes what the maps measure."""
+def cosmos_section(head: HeadFiles, view: HeadView) -> Section:
+    """Both COSMOS solutions and how well the orientations determine them; `view` takes what the maps measure."""
     section = Section(f"{head.name}_cosmos", "COSMOS")
-    section.blocks += _condition_blocks(head, numbers)
+    section.blocks += _condition_blocks(head, view)
     loaded = load_all(head.shared)
     section.blocks += loaded.notes
     chis = {kind: loaded.volumes[kind] for kind in chi_kinds(head.shared) if kind in loaded.volumes}
@@ -111,11 +136,22 @@ def cosmos_section(head: HeadFiles, numbers: dict[str, str]) -> Section:
         return section
     first = next(iter(chis.values()))
     cuts = choose_cuts(first.mask, first.voxel_size)
-    section.blocks += chi_blocks(f"{head.name}_space-{head.reference}", chis, cuts, None, numbers)
+    section.blocks += chi_blocks(view.name, chis, cuts, None, view.numbers)
+    labels = _labels(head, first)
+    if labels is not None:
+        view.regions = regions_of(view.name, chis, labels[0], region_names(labels[1]))
     return section
 
 
-def _condition_blocks(head: HeadFiles, numbers: dict[str, str]) -> list[Block]:
+def _labels(head: HeadFiles, frame: Volume) -> tuple[Volume, Found] | None:
+    """The labels of the reference, where they lie on the grid of COSMOS."""
+    reference = next((one for one in head.series if one.label == head.reference), None)
+    found = reference.native.get("rois") if reference else None
+    volumes = load_all({"rois": found}, frame).volumes if found else {}
+    return (volumes["rois"], found) if found and volumes else None
+
+
+def _condition_blocks(head: HeadFiles, view: HeadView) -> list[Block]:
     directions = {str(head.reference): _reference_b0(head)}
     directions |= {label: found.stated("B0Direction") for label, found in head.transforms.items()}
     known = {label: b0 for label, b0 in directions.items() if b0 is not None}
@@ -123,11 +159,14 @@ def _condition_blocks(head: HeadFiles, numbers: dict[str, str]) -> list[Block]:
         return [Note("The sidecars of the transforms do not state B0Direction: the condition cannot be given.")]
     labels = list(known)
     rows = [[a, *(f"{angle_between(known[a], known[b]):.1f}" for b in labels)] for a in labels]
-    found = condition([tuple(map(float, b0)) for b0 in known.values()])
-    numbers["Condition of the orientations (best 0.298)"] = f"{found.smallest:.3f}"
+    vectors = [tuple(map(float, b0)) for b0 in known.values()]
+    found = condition(vectors)
+    view.figures.append(Figure(head.name, "condition", "", found.smallest))
+    view.numbers["Condition of the orientations (best 0.298)"] = f"{found.smallest:.3f}"
     text = (
         f"The direction of k-space that these orientations see worst is seen with {found.smallest:.3f} "
         f"(0: blind; 0.298: the best of any set); {100 * found.weak:.1f} % of k-space is seen with less than 0.1."
     )
     tone = "warn" if found.poor else "info"
-    return [Table("Angles between the B0 directions (°)", ["", *labels], rows), Note(text, tone)]
+    table = Table("Angles between the B0 directions (°)", ["", *labels], rows)
+    return [table, Note(text, tone), condition_picture(head.name, vectors, found)]

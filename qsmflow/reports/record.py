@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from qsmflow.bids.write import write_json
 from qsmflow.errors import InputError
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """What one executed node took: its full name, s, GB that it asked for, and GB that it used where that is known."""
+
+    name: str
+    seconds: float
+    asked_gb: float
+    peak_gb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class RunRecord:
         Pairs of a node's full name and its crash file.
     executed, cached
         Number of nodes that ran and that were taken from an earlier run.
+    nodes
+        What each executed node took.
     toml
         The whole configuration; ``--config-file`` replays it.
     """
@@ -44,7 +57,14 @@ class RunRecord:
     errors: tuple[tuple[str, str], ...] = ()
     executed: int = 0
     cached: int = 0
+    nodes: tuple[NodeRecord, ...] = ()
     toml: str = ""
+
+    @property
+    def subjects(self) -> set[str]:
+        """Labels of the subjects that the run found or left out."""
+        told = (*self.found, *(who for who, _ in self.skipped))
+        return {label for text in told for label in re.findall(r"sub-([A-Za-z0-9]+)", text)}
 
 
 def record_path(out_dir: Path, record: RunRecord) -> Path:
@@ -71,12 +91,25 @@ def read_record(path: Path) -> RunRecord:
     try:
         content = json.loads(Path(path).read_text())
         pairs = {name: tuple((str(a), str(b)) for a, b in content.pop(name, ())) for name in ("skipped", "errors")}
-        return RunRecord(**{**content, **pairs, "found": tuple(content.get("found", ()))})
+        nodes = tuple(NodeRecord(**node) for node in content.pop("nodes", ()))
+        return RunRecord(**{**content, **pairs, "nodes": nodes, "found": tuple(content.get("found", ()))})
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a run record of qsmflow ({error}); delete it and run again") from error
 
 
-def latest_record(out_dir: Path) -> RunRecord | None:
-    """Read the record of the last run into `out_dir`; None where no run left one."""
-    paths = sorted((Path(out_dir) / "logs").glob("run-*.json"))
-    return read_record(paths[-1]) if paths else None
+def latest_record(out_dir: Path, subject: str) -> RunRecord | None:
+    """Read the record of the last run into `out_dir` that speaks of `subject`; None where no run left one."""
+    for path in sorted((Path(out_dir) / "logs").glob("run-*.json"), reverse=True):
+        record = read_record(path)
+        if subject in record.subjects:
+            return record
+    return None
+
+
+def latest_records(out_dir: Path) -> dict[str, RunRecord]:
+    """The record of the last run that speaks of each subject, by label."""
+    latest: dict[str, RunRecord] = {}
+    for path in sorted((Path(out_dir) / "logs").glob("run-*.json")):
+        record = read_record(path)
+        latest |= dict.fromkeys(record.subjects, record)
+    return latest

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import qsmflow
 from qsmflow.bids.write import write_atomic, write_text
 from qsmflow.errors import InputError
-from qsmflow.reports import facts, maps, orientations
+from qsmflow.reports import facts, maps, orientations, quality, regions
 from qsmflow.reports.blocks import Section
 from qsmflow.reports.collect import HeadFiles, collect
+from qsmflow.reports.consensus import consensus_section
+from qsmflow.reports.page import render
 from qsmflow.reports.record import RunRecord, latest_record
+from qsmflow.reports.tables import COHORT_TABLE, FIGURES_TABLE, REGIONS_TABLE, read_table, write_table
+from qsmflow.reports.timing import timing_section
+from qsmflow.reports.titles import TITLES
 
 
 def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = None) -> Path:
-    """Write ``out_dir/sub-<subject>.html`` and its figures, ``out_dir/sub-<subject>/figures/*.png``.
+    """Write ``out_dir/sub-<subject>.html``, its figures, and the tables of quality and regions.
+
+    The figures are ``out_dir/sub-<subject>/figures/*.png``, the tables ``sub-<subject>_desc-{quality,rois}_stats.tsv``
+    beside them.
 
     Parameters
     ----------
@@ -36,14 +44,20 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
         If `out_dir` holds no derivative of the subject and the run says nothing of it.
     """
     out_dir, label = Path(out_dir), subject.removeprefix("sub-")
-    run = run or latest_record(out_dir)
+    run = run or latest_record(out_dir, label)
     heads = collect(out_dir, label)
     if not heads and run is None:
         raise InputError(f"{out_dir}: no derivative of sub-{label} and no run record; run the participant level first")
-    sections = build_sections(out_dir, label, heads, run)
+    found = _look(heads)
+    sections = _sections(out_dir, label, heads, found, run)
+    folder = out_dir / f"sub-{label}"
     for section in sections:
         for picture in section.pictures():
-            _write_bytes(out_dir / f"sub-{label}" / "figures" / f"{picture.name}.png", picture.png)
+            _write_bytes(folder / "figures" / f"{picture.name}.png", picture.png)
+    if heads:
+        tables = ((FIGURES_TABLE, quality.COLUMNS, found.figures), (REGIONS_TABLE, regions.COLUMNS, found.regions))
+        for name, columns, rows in tables:
+            write_table(folder / name.format(label), columns, (one.row for one in rows))
     page = out_dir / f"sub-{label}.html"
     write_text(page, render(f"sub-{label}", sections, run))
     return page
@@ -56,42 +70,54 @@ def _write_bytes(path: Path, content: bytes) -> None:
     write_atomic(path, fill)
 
 
-def build_sections(out_dir: Path, subject: str, heads: list[HeadFiles], run: RunRecord | None) -> list[Section]:
-    """All sections of the page, in order."""
-    shown: list[Section] = []
-    measured: dict[str, dict[str, str]] = {}
-    shared: dict[str, dict[str, str]] = {}
+@dataclass
+class _Found:
+    """What looking at every head gave: the sections that show it, and what its maps measure."""
+
+    shown: list[Section] = field(default_factory=list)
+    measured: dict[str, dict[str, str]] = field(default_factory=dict)
+    shared: dict[str, dict[str, str]] = field(default_factory=dict)
+    figures: list[quality.Figure] = field(default_factory=list)
+    regions: list[regions.Region] = field(default_factory=list)
+
+
+def _look(heads: list[HeadFiles]) -> _Found:
+    found = _Found()
     for head in heads:
         limits = maps.field_limits(head.series)
-        for series in head.series:
-            view = maps.series_view(series, limits)
-            measured[series.name] = view.numbers
-            shown.append(view.section)
+        for place, series in enumerate(head.series):
+            view = maps.series_view(series, limits, with_viewer=place == 0)
+            found.measured[series.name] = view.numbers
+            found.shown.append(view.section)
+            found.figures += view.figures
+            found.regions += view.regions
         if head.transforms:
-            shown.append(orientations.registration_section(head))
-            section = orientations.cosmos_section(head, shared.setdefault(f"{head.name}_space-{head.reference}", {}))
-            shown.append(section)
-    first = next(iter(measured.values()), {})
+            together = orientations.HeadView(f"{head.name}_space-{head.reference}")
+            found.shown.append(orientations.registration_section(head, together))
+            found.shown.append(orientations.cosmos_section(head, together))
+            found.shared[together.name] = together.numbers
+            found.figures += together.figures
+            found.regions += together.regions
+    return found
+
+
+def _sections(
+    out_dir: Path, subject: str, heads: list[HeadFiles], found: _Found, run: RunRecord | None
+) -> list[Section]:
+    """All sections of the page, in order."""
+    table = out_dir / COHORT_TABLE
+    cohort = read_table(table, quality.COLUMNS) if table.exists() else []
+    others = [row for row in cohort if row["subject"] != f"sub-{subject}"]
     return [
-        facts.summary_section(heads, subject, run, first),
+        facts.summary_section(heads, subject, run, next(iter(found.measured.values()), {})),
         facts.acquisition_section(heads),
-        *shown,
-        facts.numbers_section(measured, shared, heads),
+        consensus_section(heads, run),
+        quality.quality_section(found.figures, others, TITLES),
+        regions.regions_section(found.regions, TITLES),
+        *found.shown,
+        facts.numbers_section(found.measured, found.shared, heads),
+        timing_section(subject, run),
         facts.errors_section(heads, subject, run),
         facts.methods_section(out_dir),
         facts.rerun_section(run),
     ]
-
-
-def render(title: str, sections: list[Section], run: RunRecord | None) -> str:
-    """The page as HTML, with style and script inside."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("qsmflow", "data/report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    version = run.version if run and run.version else qsmflow.__version__
-    started = facts.moment(run.started) if run else ""
-    template = environment.get_template("subject.html")
-    return template.render(title=title, sections=sections, version=version, started=started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,3 +121,12 @@ def coordinate(volume: Volume, cuts: Cuts, plane: str, index: int) -> float:
     centre = [(a + b - 1) / 2 for a, b in zip(cuts.low, cuts.high, strict=True)]
     centre[axis] = index
     return float((volume.affine @ [*centre, 1.0])[axis])
+
+
+def ras_direction(path: Path, direction: Sequence[float]) -> tuple[float, float, float]:
+    """A direction in the voxel axes of the file `path` in those of `load_volume`."""
+    turned = [0.0, 0.0, 0.0]
+    for part, (axis, sign) in zip(direction, nib.io_orientation(nib.load(path).affine), strict=True):
+        turned[int(axis)] = float(sign) * float(part)
+    x, y, z = turned
+    return x, y, z

@@ -27,7 +27,7 @@ from qsmflow.engines.slurm.checks import check_cluster
 from qsmflow.errors import InputError, QsmflowError
 from qsmflow.nets.weights import check_settings
 from qsmflow.reports.boilerplate import write_citation
-from qsmflow.reports.record import RunRecord, write_record
+from qsmflow.reports.record import NodeRecord, RunRecord, write_record
 from qsmflow.reports.subject import write_subject_report
 from qsmflow.settings import to_toml
 
@@ -178,12 +178,27 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
         finished=_now(),
         executed=len(outcome.executed),
         cached=len(outcome.cached),
+        nodes=_nodes(workflow, outcome),
         errors=tuple((f.node, f"{f.message} ({f.crash_file})") for f in outcome.failed),
     )
     write_record(request.out_dir, record)
     news = bool(outcome.executed or outcome.failed)
     reports = tuple(_report(request.out_dir, subject, record, news) for subject in plan.subjects)
     return outcome, reports, record
+
+
+def _nodes(workflow: Any, outcome: Outcome) -> tuple[NodeRecord, ...]:
+    """What the executed nodes took."""
+    return tuple(
+        NodeRecord(
+            node.fullname,
+            round(outcome.seconds[node.fullname], 2),
+            round(node.need.memory_gb, 3),
+            outcome.peak_gb.get(node.fullname),
+        )
+        for node in real_nodes(workflow)
+        if node.fullname in outcome.seconds
+    )
 
 
 def _report(out_dir: Path, subject: str, record: RunRecord, news: bool) -> Path:

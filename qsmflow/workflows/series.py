@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nipype.pipeline.engine import Node, Workflow
 
+from qsmflow.bids.labels import label_names
 from qsmflow.bids.series import MASKS, Series
 from qsmflow.config import Config
 from qsmflow.interfaces.derivatives import Supplied
@@ -162,6 +163,8 @@ def init_series_wf(
                 (relaxation, outputnode, [("outputnode.csf", "csf")]),
             ]
         )
+    if "labels" in series.supplied:
+        _supplied_labels(workflow, series, budget, destination)
     for what, target in (("csf", "csf"), ("reference", "reference_mask")):
         if what in series.supplied:
             region = _supplied(workflow, series, what, budget, destination)
@@ -191,6 +194,8 @@ def _magnitude(
         units = "rad" if series.has_coils else series.phase_units
         if units is not None:
             node.inputs.phase_units = units
+        last = {"echo": str(len(series.echo_times)), "part": "phase"}
+        keep(workflow, node, "out_wrapped", "wrapped", destination, entities=last)
     elif series.magnitude:
         files = [str(path) for path in series.magnitude]
         node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)
@@ -206,3 +211,10 @@ def _supplied(workflow: Workflow, series: Series, what: str, budget: Budget, des
     node = stage_node(Supplied(in_file=str(series.supplied[what]), is_mask=what in MASKS), f"supplied_{what}", budget)
     keep(workflow, node, "out_file", what, destination)
     return node
+
+
+def _supplied_labels(workflow: Workflow, series: Series, budget: Budget, destination: Destination) -> None:
+    path = series.supplied["labels"]
+    node = stage_node(Supplied(in_file=str(path), is_labels=True), "supplied_labels", budget)
+    names = {str(index): name for index, name in label_names(path).items()}
+    keep(workflow, node, "out_file", "rois", destination, sidecar={"Labels": names})

@@ -53,7 +53,7 @@ def test_any_single_mask_will_do_but_not_one_of_two(tmp_path):
     assert discover(root, derivatives={"mask": tmp_path / "given"}).heads[0].series[0].supplied == {"mask": other}
     shutil.copy(other, brain.with_name("sub-01_desc-eye_mask.nii.gz"))
     problem = only_problem(discover(root, derivatives={"mask": tmp_path / "given"}), field="--derivatives mask")
-    assert "several masks" in problem.message
+    assert "several of them" in problem.message
 
 
 def test_derivatives_match_by_whole_entities(tmp_path):
@@ -82,5 +82,5 @@ def test_derivatives_that_do_not_exist(tmp_path):
     make_bids(tmp_path)
     with pytest.raises(RefusalError, match=r"nowhere: --derivatives mask: does not exist"):
         discover(tmp_path, derivatives={"mask": tmp_path / "nowhere"})
-    with pytest.raises(RefusalError, match="take one of mask, csf, reference, total, local, cosmos"):
+    with pytest.raises(RefusalError, match="take one of mask, csf, reference, labels, total, local, cosmos"):
         discover(tmp_path, derivatives={"chi": tmp_path})

@@ -1,90 +1,178 @@
-"""The report in a real browser."""
+"""The pages in a real browser: they draw, they fit, they can be used by everybody."""
 
 from __future__ import annotations
 
-import json
+import base64
+import io
 import shutil
-import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from qsmflow.reports.group import write_group_report
 from qsmflow.reports.subject import write_subject_report
-from tests.reports.tree import orientations
+from tests.reports.cohort import cohort
+from tests.reports.tree import head, orientations, save
 
 pytestmark = pytest.mark.browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr"),
-    "--virtual-time-budget=5000",
-]
-#: Runs in the page and leaves its findings in the DOM, which chromium then prints.
-PROBE = """
-<script>
-addEventListener("error", (event) => document.body.append("PROBLEM " + event.message));
-addEventListener("load", () => {
-  const images = [...document.images];
-  const flicker = document.querySelector(".flicker");
-  const shown = () => [flicker.querySelector("output").value, flicker.classList.contains("on")];
-  const before = shown();
-  flicker.querySelector('[data-act="swap"]').click();
-  const result = {
-    images: images.length,
-    empty: images.filter((image) => !image.complete || image.naturalWidth < 500).map((image) => image.alt),
-    wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    links: [...document.links].filter((a) => a.hash && !document.getElementById(a.hash.slice(1))).length,
-    before, after: shown(),
-    dark: matchMedia("(prefers-color-scheme: dark)").matches,
-    paper: getComputedStyle(document.body).backgroundColor,
-  };
-  document.body.insertAdjacentHTML("beforeend", `<pre id="probe">${JSON.stringify(result)}</pre>`);
-});
-</script>
-"""
+Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("no chromium")
-    root = tmp_path_factory.mktemp("derivatives")
+    with playwright.sync_playwright() as engine:
+        made = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Open]:
+    """Open a page; what it says on the console, asks of the network or throws fails the test."""
+    contexts, said = [], []
+
+    def visit(path: Path, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1300, "height": 3000}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:")) else said.append(asked.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("subject")
     orientations(root, 2)
-    report = write_subject_report(root, "01")
-    probed = root / "probed.html"
-    probed.write_text(report.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>"), encoding="utf-8")
-    return probed
+    labels = np.where(head()["tkd"] > 0.05, 2, 1).astype(np.int16)
+    save(root, {"sub": "01", "acq": "ori1"}, "rois", labels, Labels={"1": "rest", "2": "nuclei"})
+    return write_subject_report(root, "01")
 
 
-def browse(page: Path, profile: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", *flags, page.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture(scope="module")
+def group(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("group")
+    cohort(root, 1000)
+    return write_group_report(root)
 
 
-def probe(page: Path, profile: Path, *flags: str) -> tuple[dict[str, object], str]:
-    done = browse(page, profile, "--dump-dom", *flags)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = done.stdout.rpartition('<pre id="probe">')[2].partition("</pre>")[0]
-    return json.loads(found.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")), done.stderr
+def accessible(page: Any) -> list[str]:
+    """What axe finds wrong, with everything unfolded: the rule and the element."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    found = axe.run(page).response["violations"]
+    return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
 
 
-def test_report_draws_without_a_console_message(page: Path, tmp_path: Path) -> None:
-    result, log = probe(page, tmp_path, "--window-size=1300,3000")
-    assert not [line for line in log.splitlines() if "CONSOLE" in line]
-    assert int(str(result["images"])) > 15
-    assert result["empty"] == [] and result["links"] == 0
-    assert result["wide"] == 0
-    assert result["before"] == ["ori1", False] and result["after"] == ["ori2", True]
+def test_every_picture_draws_and_every_link_resolves(visit: Open, subject: Path) -> None:
+    page = visit(subject)
+    images = page.evaluate("[...document.images].map((i) => [i.alt, i.complete && i.naturalWidth > 300])")
+    assert len(images) > 15 and all(drawn for _, drawn in images)
+    inner = page.evaluate(
+        "[...document.links].filter((a) => a.hash && !document.getElementById(a.hash.slice(1))).length"
+    )
+    assert inner == 0
 
 
-def test_report_fits_a_small_window(page: Path, tmp_path: Path) -> None:
-    result, _ = probe(page, tmp_path, "--window-size=600,900")
-    assert result["wide"] == 0
+@pytest.mark.parametrize("width", [600, 1300])
+@pytest.mark.parametrize("name", ["subject", "group"])
+def test_pages_fit_the_window(visit: Open, name: str, width: int, request: pytest.FixtureRequest) -> None:
+    page = visit(request.getfixturevalue(name), viewport={"width": width, "height": 900})
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
 
 
-def test_report_has_a_dark_dress(page: Path, tmp_path: Path) -> None:
-    light, _ = probe(page, tmp_path / "light")
-    dark, _ = probe(page, tmp_path / "dark", "--blink-settings=preferredColorScheme=0")
-    assert light["paper"] == "rgb(255, 255, 255)"
-    assert dark["dark"] is True and dark["paper"] == "rgb(20, 24, 29)"
+def test_the_flicker_swaps(visit: Open, subject: Path) -> None:
+    figure = visit(subject).locator(".flicker").first
+    assert figure.locator("output").inner_text() == "ori1"
+    figure.get_by_role("button", name="Swap").press("Enter")
+    assert figure.locator("output").inner_text() == "ori2"
+
+
+def test_the_range_is_chosen_by_keyboard(visit: Open, subject: Path) -> None:
+    choice = visit(subject).locator(".choice").first
+    shown = choice.locator("figure:visible")
+    assert str(shown.get_attribute("id")).endswith("_chi")
+    choice.get_by_label("±0.1 ppm").press("ArrowRight")
+    assert shown.count() == 1 and str(shown.get_attribute("id")).endswith("_chi_0p2")
+
+
+def test_the_viewer_draws_what_its_sliders_say(visit: Open, subject: Path) -> None:
+    figure = visit(subject).locator(".viewer")
+    figure.and_(figure.page.locator("[data-drawn]")).wait_for()
+    canvas = figure.locator("canvas").first
+    before = drawn(canvas)
+    assert len(np.unique(before)) > 20
+    # the nucleus of 0.15 ppm less 0.02 lies 15 mm to the right, and TKD has 0.8 of it
+    figure.get_by_label("x, left to right").evaluate(SLIDE, 5)
+    place = figure.locator("output").inner_text()
+    assert place.startswith("x 15.0,") and 0.05 < float(place.split("χ ")[1].removesuffix(" ppm")) < 0.15
+    figure.get_by_label("z, down to up").press("Home")
+    assert not np.array_equal(drawn(canvas), before)
+    assert "not known" in figure.locator("output").inner_text()
+
+
+def drawn(canvas: Any) -> np.ndarray:
+    """The pixels of a canvas."""
+    png = base64.b64decode(canvas.evaluate("(one) => one.toDataURL()").partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+#: Move a slider by a number of steps from the middle of the head, as a hand would.
+SLIDE = """(slider, steps) => {
+  slider.value = Number(slider.value) + steps;
+  slider.dispatchEvent(new Event("input"));
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["subject", "group"])
+def test_axe_finds_nothing(visit: Open, name: str, scheme: str, request: pytest.FixtureRequest) -> None:
+    page = visit(request.getfixturevalue(name), color_scheme=scheme)
+    paper = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 29)"}[scheme]
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == paper
+    assert accessible(page) == []
+
+
+def test_a_thousand_subjects_are_searched_sorted_and_leafed_through(visit: Open, group: Path) -> None:
+    page = visit(group)
+    assert page.evaluate("document.getElementsByTagName('*').length") < 3000
+    table = page.locator("#quality_table")
+    first = table.locator("tbody th").first
+    assert first.inner_text() == "sub-0003" and first.get_by_role("link").get_attribute("href") == "sub-0003.html"
+    assert table.locator("output").inner_text() == "Rows 1 to 25 of 1000"
+    table.get_by_role("button", name="Noise").press("Enter")
+    table.get_by_role("button", name="Noise").press("Enter")
+    assert first.inner_text() == "sub-0007"
+    assert table.locator("thead th[aria-sort=descending]").inner_text().startswith("Noise")
+    table.get_by_role("button", name="Next").press("Enter")
+    assert table.locator("output").inner_text() == "Rows 26 to 50 of 1000"
+    table.get_by_label("Search").fill("sub-0999")
+    assert table.locator("output").inner_text() == "Rows 1 to 1 of 1"
+    table.get_by_label("Search").fill("")
+    table.get_by_label("with outliers only").check()
+    assert table.locator("output").inner_text() == "Rows 1 to 2 of 2"
+
+
+def test_paper_shows_what_is_folded(visit: Open, subject: Path) -> None:
+    page = visit(subject)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("nav").is_hidden() and page.locator(".flicker .second").first.is_visible()

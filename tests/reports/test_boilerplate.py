@@ -6,11 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from qsmflow.reports.boilerplate import bibliography, cited_keys, methods_html, methods_text, parse_bib, write_citation
+from qsmflow.reports.boilerplate import (
+    bibliography,
+    cited_keys,
+    methods_html,
+    methods_latex,
+    methods_text,
+    parse_bib,
+    write_citation,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Works that docstrings name and no methods text cites.
-NAMED = {"dipole", "rc2"}
+NAMED = {"consensus", "dipole", "rc2"}
 
 
 def test_the_bibliography_has_what_is_cited_and_no_more() -> None:
@@ -66,3 +74,12 @@ def test_citation_files(tmp_path: Path) -> None:
 def test_html_links_citations_and_escapes() -> None:
     html = methods_html("# Methods\n\n*note*\n\nχ < 1 [@bet]. Unknown [@x].", bibliography())
     assert html == '<p>χ &lt; 1 (<a href="#ref-bet">Smith, 2002</a>). Unknown [@x].</p>'
+
+
+def test_latex_cites_by_key_and_escapes_the_rest() -> None:
+    text = methods_latex("# Methods\n\n*note*\n\nχ by 5 % and a_b [@qsm_net; @two].\n\n# References\n")
+    assert text == (
+        "\\section{Methods}\n"
+        r"$\chi$ by 5 \% and a\_b \citep{qsm_net,two}."
+        "\n\n\\bibliography{CITATION}\n"
+    )

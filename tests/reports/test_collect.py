@@ -9,7 +9,7 @@ from qsmflow.errors import InputError
 from qsmflow.reports.collect import collect
 from qsmflow.reports.measures import angle_between, millilitres, spread
 from qsmflow.reports.volume import Volume
-from tests.reports.tree import one_series, orientations
+from tests.reports.tree import head, one_series, orientations, save
 
 
 def test_orientations_make_one_head(tmp_path: Path) -> None:
@@ -63,3 +63,10 @@ def test_measures() -> None:
     assert millilitres(volume) == pytest.approx(31.0)
     assert angle_between((0, 0, 1), (0, 1, 1)) == pytest.approx(45.0)
     assert angle_between((0, 0, 1), (0, 0, -2)) == pytest.approx(180.0)
+
+
+def test_the_wrapped_phase_of_an_echo_belongs_to_its_series(tmp_path: Path) -> None:
+    save(tmp_path, {"sub": "01"}, "local", head()["local"])
+    save(tmp_path, {"sub": "01"}, "wrapped", head()["local"], echo="3", part="phase")
+    (one,) = collect(tmp_path, "01")[0].series
+    assert set(one.native) == {"local", "wrapped"}

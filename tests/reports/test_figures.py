@@ -10,16 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from qsmflow.reports.figures import (
-    chi_scale,
-    edge_overlay,
-    field_scale,
-    magnitude_scale,
-    mosaic,
-    side_by_side,
-    symmetric_limit,
-    three_planes,
-)
+from qsmflow.reports.figures import edge_overlay, mosaic, side_by_side, three_planes
+from qsmflow.reports.scales import chi_scale, field_scale, magnitude_scale, symmetric_limit
 from qsmflow.reports.volume import Cuts, Volume, choose_cuts, coordinate, cut, cut_size, load_volume
 
 SHAPE = (24, 30, 20)

@@ -12,7 +12,7 @@ from tests.reports.tree import head, one_series, save
 
 def view(root: Path) -> SeriesView:
     (series,) = collect(root, "01")[0].series
-    return series_view(series, {})
+    return series_view(series, {}, with_viewer=False)
 
 
 def test_noise_and_relaxation_are_pictured_with_their_units(tmp_path: Path) -> None:

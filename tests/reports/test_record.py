@@ -7,7 +7,7 @@ import pytest
 
 from qsmflow.errors import InputError
 from qsmflow.reports.facts import moment, of_subject
-from qsmflow.reports.record import RunRecord, latest_record, read_record, write_record
+from qsmflow.reports.record import NodeRecord, RunRecord, latest_record, latest_records, read_record, write_record
 
 RECORD = RunRecord(
     command="qsmflow run a b participant",
@@ -16,6 +16,7 @@ RECORD = RunRecord(
     skipped=(("sub-01", "why"),),
     errors=(("node", "file"),),
     executed=3,
+    nodes=(NodeRecord("node", 1.5, 2.0), NodeRecord("other", 0.5, 2.0, 1.0)),
 )
 
 
@@ -26,11 +27,19 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_the_latest_run_counts(tmp_path: Path) -> None:
-    assert latest_record(tmp_path) is None
+    assert latest_record(tmp_path, "01") is None
     later = dataclasses.replace(RECORD, started="2026-01-01T10:00:01.000000+00:00")
     write_record(tmp_path, later)
     write_record(tmp_path, RECORD)
-    assert latest_record(tmp_path) == later
+    assert latest_record(tmp_path, "01") == later
+    assert latest_record(tmp_path, "02") is None
+
+
+def test_each_subject_has_the_last_run_that_speaks_of_it(tmp_path: Path) -> None:
+    other = dataclasses.replace(RECORD, started="2026-01-02T10:00:00+00:00", found=("sub-02: 1 series",), skipped=())
+    write_record(tmp_path, RECORD)
+    write_record(tmp_path, other)
+    assert latest_records(tmp_path) == {"01": RECORD, "02": other}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"command": "a", "started": "b", "other": 1}'])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -12,9 +13,13 @@ from PIL import Image
 
 from qsmflow.bids.naming import derivative_path, sidecar_path
 from qsmflow.errors import InputError
-from qsmflow.reports import maps
+from qsmflow.reports import chi, maps
 from qsmflow.reports import orientations as orientations_room
+from qsmflow.reports.quality import COLUMNS
+from qsmflow.reports.record import NodeRecord
+from qsmflow.reports.regions import COLUMNS as REGIONS
 from qsmflow.reports.subject import write_subject_report
+from qsmflow.reports.tables import COHORT_TABLE, read_table, write_table
 from tests.reports.page import Page
 from tests.reports.tree import head, one_series, orientations, save
 
@@ -36,7 +41,8 @@ def blank(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw nothing, for tests that look at the words alone."""
     out = io.BytesIO()
     Image.new("P", (600, 200)).save(out, format="png")
-    for module, names in ((maps, ("mosaic", "side_by_side")), (orientations_room, ("mosaic", "edge_overlay"))):
+    rooms = ((maps, ("mosaic",)), (chi, ("mosaic", "side_by_side")), (orientations_room, ("mosaic", "edge_overlay")))
+    for module, names in rooms:
         for name in names:
             monkeypatch.setattr(module, name, lambda *args, **kwargs: out.getvalue())
 
@@ -104,10 +110,64 @@ def test_numbers_of_the_run_are_in_the_page(whole: Path, page: Page) -> None:
     assert "5, 20" in page.text  # echo times in ms
 
 
+def test_maps_are_shown_in_ranges_and_less_each_other(page: Page) -> None:
+    assert {"sub-01_acq-ori1_chi", "sub-01_acq-ori1_chi_0p05", "sub-01_acq-ori1_chi_0p2"} <= set(page.ids)
+    described = " ".join(str(image["alt"]) for image in page.images)
+    assert "COSMOS − TKD" in described and "−0.05 to 0.05 ppm" in described
+    # the tree's COSMOS is chi + noise, its TKD 0.8 chi + 4 noise
+    assert "COSMOS − L2: RMS (ppm)" in page.text
+
+
+def test_one_viewer_a_head_holds_the_maps_of_the_reference(page: Page) -> None:
+    assert [name for name in page.ids if name.endswith("_viewer")] == ["sub-01_acq-ori1_viewer"]
+
+
+def test_tables_lie_beside_the_figures(whole: Path) -> None:
+    rows = read_table(whole.parent / "sub-01" / "sub-01_desc-quality_stats.tsv", COLUMNS)
+    found = {(row["series"], row["measure"], row["map"]): float(row["value"]) for row in rows}
+    assert found["sub-01", "condition", "n/a"] == pytest.approx(0.0, abs=0.05)  # two orientations see a direction badly
+    assert found["sub-01_acq-ori2", "registration", "n/a"] > 0.9
+    assert {kind for name, _, kind in found if name == "sub-01_acq-ori1"} == {"n/a", "tkd", "l2"}
+
+
+@pytest.mark.usefixtures("blank")
+def test_labels_tell_the_regions(tmp_path: Path) -> None:
+    volumes = head()
+    one_series(tmp_path, ("brain", "localmask", "local", "tkd"))
+    labels = np.where(volumes["tkd"] > 0.05, 2, 7).astype(np.int16)
+    save(tmp_path, {"sub": "01"}, "rois", labels, Labels={"2": "nuclei"})
+    page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
+    rows = read_table(tmp_path / "sub-01" / "sub-01_desc-rois_stats.tsv", REGIONS)
+    assert [row["region"] for row in rows] == ["nuclei", "7"]
+    inside = volumes["tkd"][volumes["tkd"] > 0.05]
+    assert float(rows[0]["mean"]) == pytest.approx(inside.mean(), rel=1e-4)
+    assert float(rows[0]["volume"]) == pytest.approx(inside.size * 0.036, rel=1e-4)
+    assert f"{inside.mean():+.4f} ± {inside.std(ddof=1):.4f}" in page.text
+
+
+@pytest.mark.usefixtures("blank")
+def test_figures_are_held_against_the_cohort(tmp_path: Path) -> None:
+    one_series(tmp_path, ("brain", "localmask", "local"))
+    others = ([f"sub-{i:02d}", f"sub-{i:02d}", "brain", None, 5000.0 + i, "ml", 0.0] for i in range(2, 20))
+    write_table(tmp_path / COHORT_TABLE, {name: {} for name in ("subject", *COLUMNS, "z")}, others)
+    text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
+    assert "1 of these figures stand out" in text and ", outlier: -" in text
+
+
+@pytest.mark.usefixtures("blank")
+def test_nodes_tell_their_time(tmp_path: Path) -> None:
+    record = orientations(tmp_path, 2)
+    nodes = (NodeRecord("qsmflow.sub_01.unwrap", 90.0, 2.5, 1.25), NodeRecord("qsmflow.sub_02.unwrap", 5.0, 1.0))
+    page = write_subject_report(tmp_path, "01", dataclasses.replace(record, nodes=nodes))
+    text = Page(page.read_text(encoding="utf-8")).text
+    assert "sub_01.unwrap" in text and "sub_02.unwrap" not in text
+    assert "1.5" in text and "1.25" in text
+
+
 def test_methods_name_what_was_cited(page: Page) -> None:
     assert "Dymerska et al., 2021" in page.text
     assert "https://doi.org/10.1002/mrm.28563" in page.links
-    assert "[@romeo]" in page.text  # the Markdown to copy
+    assert "[@romeo]" in page.text and r"\citep{cosmos,nipype}" in page.text  # the Markdown and LaTeX to copy
 
 
 def test_one_series_without_orientations(tmp_path: Path) -> None:
@@ -116,7 +176,7 @@ def test_one_series_without_orientations(tmp_path: Path) -> None:
     assert page.problems == []
     assert not [h for _, h in page.headings if h in ("Registration", "COSMOS")]
     assert "No run record was found" in page.text and "No methods text was written" in page.text
-    assert len(page.images) == 4  # masks, total, local, one map
+    assert len(page.images) == 7  # masks, total, local, one map in three ranges and in three planes
 
 
 @pytest.mark.usefixtures("blank")
@@ -124,7 +184,7 @@ def test_supplied_local_field_alone(tmp_path: Path) -> None:
     one_series(tmp_path, ("local", "l2"))
     page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
     assert "Not in the derivatives of this series: magnitude, brain mask, total field, local-field mask." in page.text
-    assert len(page.images) == 2
+    assert len(page.images) == 5
 
 
 @pytest.mark.usefixtures("blank")

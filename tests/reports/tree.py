@@ -54,7 +54,7 @@ def save(root: Path, entities: dict[str, str], kind: str, data: NDArray[Any], **
     stated = {key: value for key, value in more.items() if not key.islower()}
     path = derivative_path(root, entities, kind, **extra)
     path.parent.mkdir(parents=True, exist_ok=True)
-    stored = data.astype(np.uint8) if kind in ("brain", "localmask") else data.astype(np.float32)
+    stored = data.astype(np.uint8) if kind in ("brain", "localmask", "rois") else data.astype(np.float32)
     nib.save(nib.Nifti1Image(stored, AFFINE), path)
     sidecar = {**OUTPUTS[kind].sidecar, "EchoTime": [0.005, 0.02], "MagneticFieldStrength": 3, "Stage": kind, **stated}
     sidecar |= {

@@ -149,6 +149,17 @@ def test_a_supplied_region_is_the_zero_of_every_map(tmp_path: Path) -> None:
         assert "csf" in {target for _, _, data in flat.in_edges(node, data=True) for _, target in data["connect"]}
 
 
+def test_supplied_labels_are_kept_with_their_names(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids")
+    add_derivative(tmp_path / "given", {"sub": "01"}, "rois")
+    (tmp_path / "given" / "dseg.tsv").write_text("index\tname\n2\tputamen\n")
+    flat = graph(tmp_path, supplied={"labels": tmp_path / "given"})._create_flat_graph()
+    kept = next(node for node in flat.nodes if node.name == "save_rois")
+    assert kept.inputs.out_path.endswith("sub-01_desc-rois_dseg.nii.gz")
+    assert kept.inputs.sidecar["Labels"] == {"2": "putamen"}
+    assert source(flat, kept, "in_file").inputs.is_labels
+
+
 def test_the_fluid_is_found_where_it_is_the_zero_and_not_supplied(tmp_path: Path) -> None:
     make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
     workflow = graph(tmp_path, Config(inversion=("tkd", "medi"), reference="csf", csf_mask=CSFMask(threshold=4.0)))
@@ -264,3 +275,12 @@ def test_networks_invert_what_the_denoiser_leaves(tmp_path: Path, setting: str, 
     assert source(flat, nodes["denoiser" if denoise else "qsmnet"], "noise").name == "field"
     # the small image is not what a network works on
     assert nodes["qsmnet"].inputs.memory == nodes["qsmnet"].mem_gb > 2.0
+
+
+def test_methods_differ_exactly_where_the_runs_do(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids")
+    runs = [Config(inversion=("l2",)), Config(inversion=("l2",), background="pdf"), Config(inversion=("tkd",))]
+    texts = [methods_sentences(graph(tmp_path, settings)) for settings in runs]
+    for text, works in zip(texts[1:], (("@vsharp", "@pdf"), ("@l2", "@tkd")), strict=True):
+        ((before, after),) = [(a, b) for a, b in zip(texts[0], text, strict=True) if a != b]
+        assert works[0] in before and works[1] in after

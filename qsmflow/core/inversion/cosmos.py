@@ -42,10 +42,18 @@ def condition(b0_dirs: Sequence[Sequence[float]], samples: int = 20000) -> Condi
     angle = torch.pi * (1.0 + 5.0**0.5) * n
     ring = (1.0 - z**2).sqrt()
     points = torch.stack([ring * torch.cos(angle), ring * torch.sin(angle), z], dim=1)
+    strength = sensitivity(points, b0_dirs)
+    return Condition(float(strength.min()), float((strength < _FLOOR).double().mean()))
+
+
+def sensitivity(directions: torch.Tensor, b0_dirs: Sequence[Sequence[float]]) -> torch.Tensor:
+    """How well orientations with these B0 directions see each direction of k-space, ``sqrt(sum_i D_i^2 / N)``.
+
+    `directions` are unit vectors, float64, (..., 3), and `b0_dirs` vectors in the same axes; the result is (...).
+    """
     b = torch.as_tensor(b0_dirs, dtype=torch.float64)
     b = b / b.norm(dim=1, keepdim=True)
-    strength = (1.0 / 3.0 - (points @ b.T) ** 2).square().mean(1).sqrt()
-    return Condition(float(strength.min()), float((strength < _FLOOR).double().mean()))
+    return (1.0 / 3.0 - (directions @ b.T) ** 2).square().mean(-1).sqrt()
 
 
 def cosmos_kspace(

@@ -1,0 +1,95 @@
+"""Distributions over a cohort as boxes with their outliers, which are links to the subjects."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from qsmflow.reports.cohort import modified_z, stands_out
+
+#: Pixels: of a row, the labels at the left, the drawing, and the margins.
+_ROW, _LEFT, _WIDTH, _EDGE = 26, 300, 560, 24
+#: Outliers of one row that are drawn, the furthest first.
+_MOST = 12
+
+
+@dataclass(frozen=True)
+class Values:
+    """One row: its label, one value and one subject (``sub-01``) an observation, and the side that is `worse`."""
+
+    label: str
+    values: Sequence[float]
+    subjects: Sequence[str]
+    worse: str = "both"
+
+
+def boxes(title: str, unit: str, rows: Sequence[Values], pages: Collection[str]) -> str:
+    """An SVG of one box a row, all on one axis: quartiles, the range of what is no outlier, and the outliers.
+
+    Parameters
+    ----------
+    title
+        What is shown.
+    unit
+        Of the values; empty for ratios.
+    rows
+        What to draw; NaN counts nowhere.
+    pages
+        Subjects that have a page to link to.
+    """
+    drawn = [row for row in rows if np.isfinite(row.values).any()]
+    everything = np.concatenate([np.asarray(row.values, dtype=float) for row in drawn]) if drawn else np.zeros(1)
+    low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
+    span = (high - low) or abs(high) or 1.0
+    low, high = low - 0.03 * span, high + 0.03 * span
+
+    def place(value: float) -> float:
+        return _LEFT + _WIDTH * (value - low) / (high - low)
+
+    height = _ROW * len(drawn) + 44
+    parts = [_row(row, _ROW * i + _ROW // 2 + 4, place, pages) for i, row in enumerate(drawn)]
+    axis = height - 36
+    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{axis}" y2="{axis}"/>')
+    for tick in MaxNLocator(5).tick_values(low, high):
+        if not low <= tick <= high:
+            continue
+        x = place(float(tick))
+        parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{axis}" y2="{axis + 4}"/>')
+        parts.append(f'<text x="{x:.1f}" y="{axis + 17}" text-anchor="middle">{tick:.5g}</text>')
+    label = html.escape(f"{title} ({unit})" if unit else title)
+    parts.append(f'<text x="{_LEFT + _WIDTH / 2}" y="{axis + 33}" text-anchor="middle">{label}</text>')
+    width = _LEFT + _WIDTH + _EDGE
+    return (
+        f'<figure class="boxes"><svg viewBox="0 0 {width} {height}" role="group" aria-label="{label}">'
+        f"{''.join(parts)}</svg></figure>"
+    )
+
+
+def _row(row: Values, y: float, place: Callable[[float], float], pages: Collection[str]) -> str:
+    values = np.asarray(row.values, dtype=float)
+    z = modified_z(values)
+    out = np.array([stands_out(one, row.worse) for one in z])
+    usual = values[np.isfinite(values) & ~out]
+    first, median, third = (place(float(v)) for v in np.percentile(usual, (25, 50, 75)))
+    left, right = place(float(usual.min())), place(float(usual.max()))
+    told = f"{row.label}: {np.isfinite(values).sum()} values, median {np.median(usual):.4g}, {out.sum()} outliers"
+    parts = [
+        f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{html.escape(row.label)}</text>',
+        f"<g><title>{html.escape(told)}</title>",
+        f'<line class="axis" x1="{left:.1f}" x2="{right:.1f}" y1="{y}" y2="{y}"/>',
+        f'<rect x="{first:.1f}" y="{y - 7}" width="{max(third - first, 1):.1f}" height="14"/>',
+        f'<line class="median" x1="{median:.1f}" x2="{median:.1f}" y1="{y - 7}" y2="{y + 7}"/></g>',
+    ]
+    furthest = sorted(np.flatnonzero(out).tolist(), key=lambda at: -abs(z[at]))[:_MOST]
+    for at in furthest:
+        subject = html.escape(row.subjects[at])
+        words = f"{subject}, {html.escape(row.label)}: {values[at]:.4g}"
+        dot = f'<circle cx="{place(float(values[at])):.1f}" cy="{y}" r="5"><title>{words}</title></circle>'
+        if row.subjects[at] in pages:
+            dot = f'<a href="{subject}.html" aria-label="{words}">{dot}</a>'
+        parts.append(dot)
+    return "".join(parts)

@@ -1,0 +1,117 @@
+"""What was acquired and done, held against the consensus of 2024 on QSM in clinical research."""
+
+from __future__ import annotations
+
+import html
+import tomllib
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from qsmflow.reports.blocks import Html, Note, Section, Table
+from qsmflow.reports.boilerplate import bibliography
+from qsmflow.reports.collect import HeadFiles, SeriesFiles
+from qsmflow.reports.loaded import load_all
+from qsmflow.reports.record import RunRecord
+from qsmflow.reports.titles import chi_kinds, title_of
+
+#: Longest over shortest edge up to which voxels count as isotropic, and mm that count as 1 mm.
+_ISOTROPIC, _FINE = 1.1, 1.05
+#: Echo spacings that differ by less, s, are even.
+_EVEN = 2e-4
+#: Last echo over T2* of the brain that counts as about the same.
+_ABOUT = (0.5, 1.5)
+
+
+def consensus_section(heads: Sequence[HeadFiles], run: RunRecord | None) -> Section:
+    """The first series of each head against the recommendations, and what a paper has to report of it."""
+    section = Section("consensus", "Consensus recommendations", [_work()])
+    settings = tomllib.loads(run.toml) if run else {}
+    first = [head.series[0] for head in heads if head.series and head.series[0].native]
+    section.blocks += [acquisition_table(series) for series in first]
+    section.blocks += [reporting_table(series, settings) for series in first]
+    if not first:
+        section.blocks.append(Note("No series is among the derivatives."))
+    return section
+
+
+def _work() -> Html:
+    work = bibliography()["consensus"]
+    doi = html.escape(work.fields["doi"])
+    return Html(f'<p>After {html.escape(work.full)} <a href="https://doi.org/{doi}">doi:{doi}</a></p>')
+
+
+def acquisition_table(series: SeriesFiles) -> Table:
+    """The acquisition of `series`, item by item: recommended, found, and whether that fits."""
+    te = echo_times(series)
+    steps = [b - a for a, b in pairwise(te)]
+    zooms = [float(size) for size in nib.load(next(iter(series.native.values())).path).header.get_zooms()[:3]]
+    rows = [
+        ["Sequence", "3-D gradient echo of several echoes", _times(te), _fits(len(te) > 1 if te else None)],
+        ["Readout", "monopolar", "the derivatives do not tell", _fits(None)],
+        ["Number of echoes", "three or more", str(len(te) or "not stated"), _fits(len(te) > 2 if te else None)],
+        ["Echo spacing", "even", _times(steps), _fits(max(steps) - min(steps) < _EVEN if len(steps) > 1 else None)],
+        ["Last echo", "about T2* of the tissue", *_last_echo(series, te)],
+        [
+            "Voxel",
+            "isotropic, 1 mm or finer",
+            " × ".join(f"{size:.3g}" for size in zooms) + " mm",
+            _fits(max(zooms) <= min(_FINE, _ISOTROPIC * min(zooms))),
+        ],
+    ]
+    return Table(f"Acquisition of {series.name}", ["Item", "Recommended", "Found", "Fits"], rows)
+
+
+def echo_times(series: SeriesFiles) -> list[float]:
+    """Echo times, s, as the sidecars of `series` state them; empty where they do not."""
+    stated = series.value("EchoTime", "EchoTimes")
+    return [float(t) for t in (stated if isinstance(stated, list) else [] if stated is None else [stated])]
+
+
+def _last_echo(series: SeriesFiles, te: Sequence[float]) -> tuple[str, str]:
+    """The last echo beside the T2* of the brain, and whether they fit, where a map of R2* tells."""
+    volumes = load_all({k: found for k, found in series.native.items() if k in ("r2star", "brain")}).volumes
+    if not te or len(volumes) < 2:
+        return _times(te[-1:]), _fits(None)
+    rates = volumes["r2star"].data[(volumes["brain"].data > 0) & (volumes["r2star"].data > 0)]
+    if not rates.size:
+        return _times(te[-1:]), _fits(None)
+    t2 = 1.0 / float(np.median(rates))
+    told = f"{_times(te[-1:])}; T2* of the brain {1000 * t2:.3g} ms in the median"
+    return told, _fits(_ABOUT[0] <= te[-1] / t2 <= _ABOUT[1])
+
+
+def _times(seconds: Sequence[float]) -> str:
+    return f"{', '.join(f'{1000 * s:.4g}' for s in seconds)} ms" if seconds else "not stated"
+
+
+def _fits(answer: bool | None) -> str:
+    return {True: "yes", False: "no", None: "not known"}[answer]
+
+
+def reporting_table(series: SeriesFiles, settings: Mapping[str, Any]) -> Table:
+    """What is to be reported with a susceptibility map, as far as derivatives and `settings` (of the run) tell it."""
+    image = nib.load(next(iter(series.native.values())).path)
+    b0 = series.value("MagneticFieldStrength")
+    done = {kind: str(found.sidecar.get("Method", "not stated")) for kind, found in series.native.items()}
+    maps = [f"{title_of(kind)} ({done[kind]})" for kind in chi_kinds(series.native)]
+    software = series.value("Software") or {}
+    unwrap = settings.get("unwrap", {}).get("method", "not stated")
+    rows = [
+        ["Field strength", f"{float(b0):.3g} T" if b0 is not None else "not stated"],
+        ["Echo times", _times(echo_times(series))],
+        ["Matrix", " × ".join(str(n) for n in image.shape[:3])],
+        ["Voxel", " × ".join(f"{float(size):.3g}" for size in image.header.get_zooms()[:3]) + " mm"],
+        ["Scanner, coil, repetition time, flip angle, bandwidth, acceleration", "not in the derivatives"],
+        ["Unwrapping", str(unwrap)],
+        ["Combination of echoes", done.get("total", "not stated")],
+        ["Masking", done.get("brain", "not stated")],
+        ["Background removal", done.get("local", "not stated")],
+        ["Inversion", "; ".join(maps) or "none"],
+        ["Zero of the susceptibility", str(settings.get("reference", "not stated"))],
+        ["Software", ", ".join(f"{name} {version}" for name, version in software.items()) or "not stated"],
+    ]
+    return Table(f"To report with the maps of {series.name}", ["Item", "Value"], rows)

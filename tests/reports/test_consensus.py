@@ -1,0 +1,49 @@
+"""The acquisition against the recommendations, item by item."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qsmflow.reports.collect import SeriesFiles, collect
+from qsmflow.reports.consensus import acquisition_table, reporting_table
+from tests.reports.tree import head, save
+
+
+def series(root: Path, te: list[float], rate: float) -> SeriesFiles:
+    """A series of `te`, s, whose brain decays by `rate`, 1/s, and whose voxels are 3 x 3 x 4 mm."""
+    volumes = head()
+    save(root, {"sub": "01"}, "brain", volumes["brain"], EchoTime=te)
+    save(root, {"sub": "01"}, "r2star", np.full_like(volumes["brain"], rate), EchoTime=te)
+    (one,) = collect(root, "01")[0].series
+    return one
+
+
+@pytest.mark.parametrize(
+    ("te", "rate", "echoes", "spacing", "last"),
+    [
+        ([0.005, 0.015, 0.025], 40.0, "yes", "yes", "yes"),
+        ([0.005, 0.015, 0.030], 100.0, "yes", "no", "no"),
+        ([0.005, 0.015], 20.0, "no", "not known", "no"),
+    ],
+)
+def test_what_fits(tmp_path: Path, te: list[float], rate: float, echoes: str, spacing: str, last: str) -> None:
+    fits = {row[0]: row[-1] for row in acquisition_table(series(tmp_path, te, rate)).rows}
+    assert (fits["Number of echoes"], fits["Echo spacing"], fits["Last echo"]) == (echoes, spacing, last)
+    assert (fits["Readout"], fits["Voxel"]) == ("not known", "no")
+
+
+def test_what_is_not_stated_is_not_known(tmp_path: Path) -> None:
+    save(tmp_path, {"sub": "01"}, "local", head()["local"], EchoTime=None)
+    (one,) = collect(tmp_path, "01")[0].series
+    fits = {row[0]: row[-1] for row in acquisition_table(one).rows}
+    assert {fits[item] for item in ("Sequence", "Number of echoes", "Echo spacing", "Last echo")} == {"not known"}
+
+
+def test_the_settings_of_the_run_are_reported(tmp_path: Path) -> None:
+    settings = {"unwrap": {"method": "segue"}, "reference": "csf"}
+    told = dict(reporting_table(series(tmp_path, [0.005, 0.015], 20.0), settings).rows)
+    assert told["Unwrapping"] == "segue" and told["Zero of the susceptibility"] == "csf"
+    assert told["Echo times"] == "5, 15 ms" and told["Voxel"] == "3 × 3 × 4 mm"
