@@ -12,13 +12,15 @@ import pytest
 import torch
 
 import qsmflow
-from qsmflow.cli.main import build_parser, main
+from qsmflow.bids.naming import derivative_path
+from qsmflow.cli.main import VERBS, build_parser, main
 from qsmflow.cli.options import shield_negatives
 from qsmflow.cli.settings import settings_from
 from qsmflow.cli.stage import stage_parser
 from qsmflow.core.dipole import forward_field
 from qsmflow.interfaces.stages import stages
 from qsmflow.interfaces.volume import Volume, load, save
+from tests.builders import make_bids
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {page.name: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
@@ -79,17 +81,22 @@ def test_stages_of_the_examples_run(files: Path) -> None:
     assert len(list(files.glob("stages/*.nii*"))) >= 3
 
 
-@pytest.mark.long
-def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Line by line, on a coarser grid."""
+def test_the_tutorial_can_be_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its lines look at a dataset and plan its runs, which make what its other lines name."""
     monkeypatch.chdir(tmp_path)
-    for words in command_lines("tutorial.md"):
-        if words == ["--version"]:
-            continue
-        coarse = [*words[:-1], "4", "--supersample", "1"] if words[0] == "simulate" else words
-        assert main(coarse) == 0, words
-    said = capsys.readouterr().out
-    assert "nrmse" in said and (tmp_path / "demo" / "out" / "sub-01.html").is_file()
+    make_bids(tmp_path / "demo" / "bids", orientations=("ori1", "ori2", "ori3"))
+    lines = {verb: [words for words in command_lines("tutorial.md") if words[0] == verb] for verb in VERBS}
+    assert lines["simulate"][0][1] == "demo/bids" and len(lines["run"]) == 3
+    assert main(lines["validate"][0]) == 0
+    for words in lines["run"]:
+        assert main([*dict.fromkeys([*words, "--dry-run"]), "--skip-bids-validation"]) == 0, words
+    assert "# --preset consensus" in capsys.readouterr().out
+    made, true = Path("demo/out"), Path("demo/bids/derivatives/truth")
+    named = ((made, "qsmnet"), (true, "truth"), (made, "localmask"))
+    series = {"sub": "01", "acq": "ori1"}
+    assert lines["score"][0][1:] == [str(derivative_path(root, series, output)) for root, output in named]
 
 
 def test_importing_the_package_is_quick_and_its_names_are_there() -> None:
