@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.qsmflow-installed
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long lint bench cluster browser clean
+.PHONY: help setup demo test long lint docs bench cluster browser clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -47,6 +47,10 @@ lint: setup ## style, types, order of the rooms, spelling
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+docs: setup ## the documentation, into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 bench: setup ## speed and memory, see benchmarks/
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.bench_kspace --large
@@ -59,5 +63,5 @@ browser: setup ## the report in a headless Chromium that is already installed
 	$(BIN)/python -m pytest -m browser
 
 clean: ## remove what was made here, .venv excepted
-	rm -rf demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo build dist docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find qsmflow tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

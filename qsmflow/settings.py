@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 from qsmflow.errors import UsageError
 
 S = TypeVar("S", bound="Settings")
+_PRESETS = Path(__file__).parent / "data" / "presets"
 
 
 class ConfigError(UsageError, ValueError):
@@ -92,13 +93,16 @@ def read_table(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a readable TOML file ({error})") from error
 
 
+def presets() -> list[str]:
+    """Names of the presets, which stand in ``data/presets``."""
+    return sorted(path.stem for path in _PRESETS.glob("*.toml"))
+
+
 def preset_path(name: str) -> Path:
-    """File of the preset `name`; the presets stand in ``data/presets``."""
-    folder = Path(__file__).parent / "data" / "presets"
-    known = sorted(path.stem for path in folder.glob("*.toml"))
-    if name not in known:
-        raise ConfigError(f"--preset {name}: no such preset; known: {', '.join(known)}")
-    return folder / f"{name}.toml"
+    """File of the preset `name`."""
+    if name not in presets():
+        raise ConfigError(f"--preset {name}: no such preset; known: {', '.join(presets())}")
+    return _PRESETS / f"{name}.toml"
 
 
 def resolve(settings: type[S], layers: Sequence[tuple[str, dict[str, Any]]]) -> S:
@@ -115,6 +119,19 @@ def resolve(settings: type[S], layers: Sequence[tuple[str, dict[str, Any]]]) -> 
         for name, value in table.items():
             merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
     return from_table(settings, merged)
+
+
+def origins(layers: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, str]:
+    """Where each setting of `layers`, those of `resolve`, comes from: the last layer that has it.
+
+    Keys are the names of the settings, those in a table behind its name and a dot; what no layer has is a default.
+    """
+    found: dict[str, str] = {}
+    for source, table in layers:
+        for name, value in table.items():
+            names = [f"{name}.{entry}" for entry in value] if isinstance(value, dict) else [name]
+            found |= dict.fromkeys(names, source)
+    return found
 
 
 def from_table(settings: type[S], table: dict[str, Any]) -> S:
@@ -137,19 +154,23 @@ def from_table(settings: type[S], table: dict[str, Any]) -> S:
     return settings(**values)
 
 
-def to_toml(settings: Settings) -> str:
-    """Write `settings` as TOML that `read_table` and `from_table` turn back into the same value."""
+def to_toml(settings: Settings, remarks: Callable[[str], str] | None = None, table: str = "") -> str:
+    """Write `settings` as TOML that `read_table` and `from_table` turn back into the same value.
+
+    `remarks` gives the comment behind a setting by its name, as in `origins`; `table` stands before that name.
+    """
     lines: list[str] = []
     tables: list[str] = []
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if isinstance(value, Settings):
-            tables.append(f"\n[{item.name}]\n{to_toml(value)}")
+            tables.append(f"\n[{item.name}]\n{to_toml(value, remarks, f'{item.name}.')}")
         elif isinstance(value, dict):
             entries = "".join(f"{key} = {_toml_value(one)}\n" for key, one in value.items())
             tables.append(f"\n[{item.name}]\n{entries}")
         else:
-            lines.append(f"{item.name} = {_toml_value(value)}\n")
+            line = f"{item.name} = {_toml_value(value)}"
+            lines.append(f"{line:40s}  # {remarks(table + item.name)}\n" if remarks else f"{line}\n")
     return "".join(lines) + "".join(tables)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from qsmflow import config, settings
-from qsmflow.settings import ConfigError, from_table, preset_path, read_table, resolve, to_toml
+from qsmflow import config
+from qsmflow.nets.card import CardError
+from qsmflow.nets.weights import check_settings, names
+from qsmflow.settings import ConfigError, from_table, origins, preset_path, presets, read_table, resolve, to_toml
 
 
 def test_toml_comes_back() -> None:
@@ -55,11 +56,43 @@ def test_what_may_be_zero_or_infinite_is() -> None:
         config.Simulate(te=(0.004, float("inf")))
 
 
-def test_presets_are_readable() -> None:
-    folder = Path(settings.__file__).parent / "data" / "presets"
-    presets = sorted(folder.glob("*.toml"))
-    assert presets
-    for path in presets:
-        resolve(config.Config, [(path.name, read_table(preset_path(path.stem)))])
-    with pytest.raises(ConfigError, match="known"):
+def test_settings_say_where_they_come_from() -> None:
+    layers = [
+        ("--preset a", {"reference": "brain", "tkd": {"threshold": 0.2, "rescale": True}}),
+        ("my.toml", {"tkd": {"threshold": 0.1}}),
+    ]
+    found = origins(layers)
+    assert found == {"reference": "--preset a", "tkd.threshold": "my.toml", "tkd.rescale": "--preset a"}
+    resolved = resolve(config.Config, layers)
+    text = to_toml(resolved, lambda name: found.get(name, "default"))
+    assert from_table(config.Config, tomllib.loads(text)) == resolved
+    told = {line.split(" = ")[0]: line.split("  # ")[1] for line in text.splitlines() if " = " in line}
+    assert told["reference"] == "--preset a" and told["background"] == "default"
+    table = text.split("[tkd]\n")[1].splitlines()
+    assert table[0].startswith("threshold = 0.1 ") and table[0].endswith("# my.toml")
+    assert table[1].startswith("rescale = true ") and table[1].endswith("# --preset a")
+
+
+def test_there_is_a_preset_for_each_purpose() -> None:
+    wanted = {"consensus", "cosmos", "fast", "paper-qsmnet", "paper-siqsm", "qsmnet", "sloppy"}
+    assert set(presets()) == wanted
+    with pytest.raises(ConfigError, match="known: consensus, cosmos"):
         preset_path("nonsense")
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_can_be_run_or_say_which_weights_are_missing(name: str) -> None:
+    settings = resolve(config.Config, [(name, read_table(preset_path(name)))])
+    missing = [one for one in settings.inversion if one in config.NETWORKS and one not in names()]
+    if missing:
+        with pytest.raises(CardError, match=f"--{missing[0].replace('_', '-')}-weights: weights {missing[0]}: not in"):
+            check_settings(settings)
+    else:
+        check_settings(settings)
+
+
+def test_the_consensus_is_what_it_says() -> None:
+    settings = resolve(config.Config, [("", read_table(preset_path("consensus")))])
+    assert settings.unwrap.method != "laplacian" and settings.quality_mask.threshold > 0
+    assert settings.background in ("vsharp", "resharp", "pdf") and settings.reference == "brain"
+    assert set(settings.inversion) <= {"medi", "tv", "nltv", "tgv", "nltgv", "rts", "whtv"}

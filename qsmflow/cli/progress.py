@@ -1,14 +1,16 @@
-"""What a run says on the terminal: progress while it goes on, plain lines when it is piped."""
+"""What a run says on the terminal: progress while it goes on, plain lines where there is no terminal or a dumb one."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-#: Seconds between two lines of progress where there is no terminal.
-_PLAIN_EVERY = 10.0
+#: Seconds between two lines of progress where there are no bars.
+_PLAIN_EVERY = 30.0
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -17,63 +19,89 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 class Progress:
-    """Counts nodes: a bar on a terminal, and with `verbose` a line for every node."""
+    """Counts subjects and nodes: bars above the nodes that run, and with `verbose` a line for every node."""
 
     def __init__(self, verbose: int = 0) -> None:
         from rich.console import Console
+        from rich.live import Live
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import Progress as Bars
 
         self._verbose = verbose
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        console = Console(stderr=True)
-        self._terminal = console.is_terminal
-        self._bar = Bar(*columns, console=console, disable=not self._terminal)
+        self._running: dict[str, str] = {}
+        self._left: Counter[str] = Counter()
         self._done, self._count, self._said = 0, 0, time.monotonic()
-        self._task = self._bar.add_task("nodes", total=None)
+        console = Console(stderr=True)
+        self._bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._subjects = self._bars.add_task("subjects", total=None)
+        self._nodes = self._bars.add_task("nodes", total=None)
+        # a dumb terminal cannot go back over what it wrote
+        drawn = console.is_terminal and not console.is_dumb_terminal
+        self._live = Live(get_renderable=self._picture, console=console) if drawn else None
 
     def __enter__(self) -> Progress:
-        self._bar.start()
+        if self._live is not None:
+            self._live.start(refresh=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._running.clear()
+        if self._live is not None:
+            self._live.stop()
 
-    def total(self, count: int) -> None:
-        """Tell how many nodes there are."""
-        self._count = count
-        self._bar.update(self._task, total=count)
+    def begin(self, nodes: Sequence[str]) -> None:
+        """Tell the full names of all nodes."""
+        self._count = len(nodes)
+        self._left = Counter(_subject(node) for node in nodes)
+        self._bars.update(self._nodes, total=self._count)
+        self._bars.update(self._subjects, total=len(self._left))
 
     def __call__(self, node: str, event: str) -> None:
         """Note an event of a node: ``start``, ``end`` or ``exception``."""
-        short = _short(node)
         if event == "start":
-            self._bar.update(self._task, description=short)
+            self._running[node] = _short(node)
         else:
-            self._done += 1
-            self._bar.advance(self._task)
-        if not self._verbose:
-            self._say_at_times(f"{self._done} of {self._count} nodes done")
+            self._running.pop(node, None)
+            self._count_off(node)
+        if self._verbose:
+            say(f"{event:9s} {_short(node)}")
         else:
-            say(f"{event:9s} {short}")
+            subjects = sum(not left for left in self._left.values())
+            self._say_at_times(f"{subjects} of {len(self._left)} subjects, {self._done} of {self._count} nodes done")
 
     def tell(self, node: str, line: str) -> None:
         """Note how far a running node is."""
-        self._bar.update(self._task, description=f"{_short(node)}: {line}")
-        self._say_at_times(f"{_short(node)}: {line}")
+        text = f"{_short(node)}: {line}"
+        if node in self._running:  # a line may be read late
+            self._running[node] = text
+        self._say_at_times(text)
 
     def warn(self, node: str, line: str) -> None:
         """Say what the user should read, whatever else is shown."""
         text = f"{_short(node)}: {line}" if node else line
-        if self._terminal:
-            self._bar.console.print(f"qsmflow: {text}", markup=False, highlight=False)
+        if self._live is not None:
+            self._live.console.print(f"qsmflow: {text}", markup=False, highlight=False)
         else:
             say(text, error=True)
 
+    def _count_off(self, node: str) -> None:
+        self._done += 1
+        self._bars.advance(self._nodes)
+        self._left[_subject(node)] -= 1
+        if not self._left[_subject(node)]:
+            self._bars.advance(self._subjects)
+
+    def _picture(self) -> Any:
+        from rich.console import Group
+        from rich.text import Text
+
+        running = [Text(f"  {line}", style="dim", no_wrap=True) for line in list(self._running.values())]
+        return Group(self._bars, *running)
+
     def _say_at_times(self, text: str) -> None:
-        if not self._terminal and time.monotonic() - self._said > _PLAIN_EVERY:
+        if self._live is None and time.monotonic() - self._said > _PLAIN_EVERY:
             self._said = time.monotonic()
             say(text)
 
@@ -82,27 +110,6 @@ def _short(node: str) -> str:
     return node.removeprefix("qsmflow.")[-50:]
 
 
-def show_plan(settings: Any, workflow: Any) -> None:
-    """Print the settings and the nodes with their resources, as a tree."""
-    from rich.console import Console
-    from rich.tree import Tree
-
-    from qsmflow.engines.execute import real_nodes
-    from qsmflow.settings import to_toml
-
-    root = Tree("qsmflow")
-    branches: dict[str, Any] = {"": root}
-    for node in sorted(real_nodes(workflow), key=lambda n: n.fullname):
-        *folders, name = node.fullname.split(".")[1:]
-        place = ""
-        for folder in folders:
-            path = f"{place}.{folder}"
-            if path not in branches:
-                branches[path] = branches[place].add(folder)
-            place = path
-        need = node.need
-        asked = f"{need.cpus} cpu, {need.memory_gb:.1f} GB, {need.minutes:.0f} min{', 1 gpu' if need.gpus else ''}"
-        branches[place].add(f"{name}  {asked}")
-    console = Console()
-    console.print(to_toml(settings), markup=False, highlight=False)
-    console.print(root)
+def _subject(node: str) -> str:
+    """The part of a node's full name that names its subject: ``sub_01`` of ``qsmflow.sub_01_ses_2.field.unwrap``."""
+    return "_".join(node.split(".")[1].split("_")[:2])

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from qsmflow.errors import InputError
+from qsmflow.settings import origins
 
 from .cluster import add_slurm_arguments, slurm_from
 from .group import run_group
+from .plan import plan_of, show_plan
+from .progress import Progress, say
 from .selection import add_selection_arguments, selection_from
-from .settings import add_settings_arguments, settings_from
+from .settings import add_settings_arguments, layers_from, settings_from
 
 
 def add_parser(subparsers: Any) -> None:
@@ -65,7 +68,11 @@ def add_run_arguments(parser: argparse.ArgumentParser, levels: tuple[str, ...] =
     other.add_argument(
         "--skip-bids-validation", action="store_true", help="do not run the BIDS validator where it is installed"
     )
-    other.add_argument("--dry-run", action="store_true", help="show the settings and the nodes, and compute nothing")
+    other.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="compute nothing; show each setting with where it comes from, and each node with what it asks for",
+    )
     other.add_argument("--reports-only", action="store_true", help="make the reports again from the derivatives in OUT")
     other.add_argument("--boilerplate-only", action="store_true", help="write the methods text and compute nothing")
     other.add_argument("--write-graph", action="store_true", help="write the graph to OUT/logs/graph.dot")
@@ -78,9 +85,8 @@ def add_run_arguments(parser: argparse.ArgumentParser, levels: tuple[str, ...] =
 
 def run(args: argparse.Namespace) -> int:
     """Do what the command line asks; the exit code says whether every subject came through."""
+    from qsmflow.reports.record import record_path
     from qsmflow.workflows import participant
-
-    from .progress import Progress, say
 
     if args.level == "group":
         return run_group(args)
@@ -88,13 +94,7 @@ def run(args: argparse.Namespace) -> int:
     if args.reports_only:
         return _reports_only(request)
     participant.check_machine(request)
-    plan = participant.make_plan(request)
-    # with nothing left to run, the last refusal is the error of the whole run and is told as such
-    told = plan.problems if plan.heads else plan.problems[:-1]
-    for problem in told:
-        say(f"sub-{problem.subject}: {'left out: ' if problem.stops else ''}{problem}", error=problem.stops)
-    if not plan.heads:
-        raise InputError(str(plan.problems[-1]) if plan.problems else f"{request.bids_dir}: no series to process")
+    plan = plan_of(request)
     if not args.skip_bids_validation:
         from qsmflow.bids.validator import run_validator
 
@@ -108,9 +108,7 @@ def run(args: argparse.Namespace) -> int:
             paths = participant.write_methods(request, workflow)
             say(f"methods text: {paths[0]}")
         if args.dry_run:
-            from .progress import show_plan
-
-            show_plan(request.settings, workflow)
+            show_plan(request.settings, origins(layers_from(args)), workflow, participant.finished(request, workflow))
         if args.dry_run or args.boilerplate_only:
             return 1 if plan.stopped else 0
     with Progress(verbose=args.verbose) as progress:
@@ -120,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     for report in reports:
         say(f"report: {report}")
     say(f"maps: {request.out_dir}")
+    say(f"methods text: {request.out_dir / 'logs' / 'CITATION.md'}")
+    say(f"settings, for --config-file: {record_path(request.out_dir, record).with_suffix('.toml')}")
     for subject, messages in faults.items():
         for message in messages:
             say(f"sub-{subject} failed: {message}", error=True)
@@ -130,8 +130,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _reports_only(request: Any) -> int:
     from qsmflow.reports.subject import write_subject_report
-
-    from .progress import say
 
     subjects = request.participants or [
         path.name[4:] for path in sorted(request.out_dir.glob("sub-*")) if path.is_dir()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from qsmflow import config
-from qsmflow.settings import Settings, preset_path, read_table, resolve
+from qsmflow.settings import Settings, preset_path, presets, read_table, resolve
 
 from .cluster import TABLE
 from .options import add_setting, given
@@ -20,7 +21,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Add presets, the settings file and a flag for every setting to `parser`; `settings_from` reads them."""
     group = parser.add_argument_group("settings", "later ones win: --sloppy, --preset, --config-file, single flags")
     group.add_argument("--sloppy", action="store_true", help="the preset sloppy: quick and inaccurate, for trying")
-    group.add_argument("--preset", metavar="NAME", help="settings that come with qsmflow, by name")
+    group.add_argument("--preset", metavar="NAME", help=f"settings that come with qsmflow: {', '.join(presets())}")
     group.add_argument("--config-file", type=Path, metavar="TOML", help="settings; the run log of a run replays it")
     for name in ("background", "denoise", "inversion", "choose_weight", "two_pass", "reference", "orientation_weights"):
         add_setting(group, [_flag(name)], config.Config, name, alone=_ALONE.get(name))
@@ -42,6 +43,11 @@ def _flag(*names: str) -> str:
 
 def settings_from(args: argparse.Namespace) -> config.Config:
     """The settings in `args`; raises `ConfigError` for what cannot be read or set."""
+    return resolve(config.Config, layers_from(args))
+
+
+def layers_from(args: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:
+    """What `args` set, as tables with the name of where each is from, later ones winning; `ConfigError` as above."""
     layers = []
     for name, label in (("sloppy" if args.sloppy else None, "--sloppy"), (args.preset, f"--preset {args.preset}")):
         if name is not None:
@@ -52,4 +58,4 @@ def settings_from(args: argparse.Namespace) -> config.Config:
     flags.pop(TABLE, None)  # how it is executed is no setting of a stage
     if args.orientation_entity is not None:
         flags["orientation_entity"] = args.orientation_entity
-    return resolve(config.Config, [*layers, ("command line", flags)])
+    return [*layers, ("command line", flags)]

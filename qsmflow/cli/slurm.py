@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qsmflow.errors import InputError
-
 from .cluster import add_slurm_arguments
+from .plan import plan_of
 from .progress import say
 from .run import add_run_arguments, request_from
 from .selection import add_label_argument
@@ -50,11 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from qsmflow.workflows import participant
 
     request = request_from(args)
-    plan = participant.make_plan(request)
-    for problem in plan.problems:
-        say(f"sub-{problem.subject}: {'left out: ' if problem.stops else ''}{problem}", error=problem.stops)
-    if not plan.heads:
-        raise InputError(f"{request.bids_dir}: no subject can be processed, so there is nothing to submit")
+    plan = plan_of(request)
     settings = request.machine.slurm
     needs = participant.needs_of_subjects(request, plan)
     logs = request.out_dir / "logs" / "slurm"

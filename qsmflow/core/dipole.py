@@ -25,11 +25,11 @@ def dipole_kernel(
     shape
         Voxels of the real volume, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     b0_dir
         Direction of B0 in voxel axes; any length but zero.
     truncation_radius
-        mm. When given, the kernel of the dipole cut off beyond that distance,
+        In mm. When given, the kernel of the dipole cut off beyond that distance,
         ``D(k) (1 - 3 j1(q)/q)`` with ``q = 2 pi |k| R``: its field needs no periodic images, so a grid padded
         by R is free of aliasing. None: the full dipole, periodic over the grid.
 
@@ -123,7 +123,7 @@ def forward_field(
     chi
         ppm, (..., X, Y, Z); zero beyond the grid.
     voxel_size
-        mm.
+        In mm.
     b0_dir
         Direction of B0 in voxel axes.
     periodic

@@ -44,7 +44,7 @@ def fitting_turns(
     lead
         Phase gained in `duration`, rad, unwrapped, (X, Y, Z).
     duration
-        s.
+        In s.
     phase, weight, times
         Phase gained in other times, rad, wrapped; what it counts; the times, s. One (X, Y, Z) each, taken one by one.
 
@@ -90,7 +90,7 @@ def receiver_offset(
     te
         s, one an echo.
     voxel_size
-        mm.
+        In mm.
     mask
         bool, (X, Y, Z): where the unwrapped difference can be believed; only what is inside is smoothed over.
     unwrap
@@ -142,7 +142,7 @@ def combine_echoes(
     te
         s, one an echo.
     b0
-        T.
+        In T.
     intercept
         True: fit a phase at TE = 0 as well (needs two echoes); False: the line goes through zero, which costs less
         noise and is right once the receiver offset is gone.

@@ -38,7 +38,7 @@ def total_field(
     te
         s, one an echo, in any spacing.
     b0
-        T.
+        In T.
     mask
         bool, (X, Y, Z); both results are zero outside.
     method

@@ -17,7 +17,7 @@ def gradient(volume: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
     volume
         (..., X, Y, Z).
     voxel_size
-        mm.
+        In mm.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def laplacian_spectrum(shape: Size, voxel_size: Sequence[float], device: torch.d
     shape
         Voxels of the real volume, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
 
     Returns
     -------

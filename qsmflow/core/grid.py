@@ -56,7 +56,7 @@ def frequencies(
     shape
         Voxels of the real volume, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
 
     Returns
     -------

@@ -39,7 +39,7 @@ def solve_poisson(
     interior
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     tolerance
         Stops when the residual, in the norm of the preconditioner, has fallen to this share of its start.
     max_iterations

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from multiprocessing import active_children, set_forkserver_preload
@@ -17,8 +17,8 @@ from nipype import config as nipype_config
 from nipype.pipeline.engine import Node, Workflow
 from nipype.pipeline.engine.utils import load_resultfile
 
-from qsmflow.bids.naming import sidecar_path
 from qsmflow.config.slurm import SLURM
+from qsmflow.engines.finished import product_is_lost
 from qsmflow.engines.progress import Reader
 from qsmflow.engines.quiet import hush, hush_broken_pool
 from qsmflow.engines.slurm.plugin import LOOK, SLURMPlugin
@@ -67,8 +67,8 @@ class Machine:
 class Watch(Protocol):
     """Who is told how an execution goes on."""
 
-    def total(self, count: int) -> None:
-        """There are `count` nodes."""
+    def begin(self, nodes: Sequence[str]) -> None:
+        """These are the full names of all nodes."""
 
     def __call__(self, node: str, event: str) -> None:
         """The node of that full name came to a ``start``, an ``end`` or an ``exception``."""
@@ -96,8 +96,7 @@ def forget_lost_products(workflow: Workflow) -> list[str]:
     """Make those nodes run again whose derivative or sidecar somebody removed; returns their names."""
     lost = []
     for node in real_nodes(workflow):
-        target = getattr(node.inputs, "out_path", None)
-        if not target or (Path(target).exists() and sidecar_path(Path(target)).exists()):
+        if not product_is_lost(node):
             continue
         for stamp in node_folder(workflow, node).glob("_0x*.json"):
             stamp.unlink()
@@ -125,11 +124,12 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         The user interrupted, or SIGTERM came; no further node was begun, what is finished is kept, and no job of the
         run is left in the queue.
     """
+    crash_dir.mkdir(parents=True, exist_ok=True)
     configure(workflow, machine, crash_dir)
     forget_lost_products(workflow)
     started = time.time()
     if watch is not None:
-        watch.total(len(real_nodes(workflow)))
+        watch.begin([node.fullname for node in real_nodes(workflow)])
     failed: list[str] = []
     began: dict[str, float] = {}
     took: dict[str, float] = {}
@@ -218,7 +218,6 @@ def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
 
     A workflow keeps the configuration of the moment in which it was made, so it is given the new one as well.
     """
-    crash_dir.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("LOGNAME", "qsmflow")
     nipype_config.update_config(
         {

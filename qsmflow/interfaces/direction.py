@@ -6,8 +6,6 @@ from typing import Any
 
 from nipype.interfaces.base import isdefined, traits
 
-from qsmflow.core.geometry import b0_direction
-
 from .base import StageInputSpec
 from .volume import Volume
 
@@ -28,7 +26,7 @@ class DirectedInputSpec(StageInputSpec):
 
 def direction(inputs: Any, volume: Volume) -> Direction:
     """B0 in the voxel axes of `volume`: what the inputs say, or else what the affine does."""
-    return inputs.b0_dir if isdefined(inputs.b0_dir) else b0_direction(volume.affine)
+    return inputs.b0_dir if isdefined(inputs.b0_dir) else volume.b0_dir
 
 
 def rounded(b0_dir: Direction) -> list[float]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from nibabel.filebasedimages import ImageFileError
 
-from qsmflow.core.geometry import SAME_PLACE, grids_apart
+from qsmflow.core.geometry import SAME_PLACE, b0_direction, grids_apart
 
 #: Cosine of the angle between two axes of a voxel, above which they are not at right angles.
 _SHEARED = 0.01
@@ -40,6 +40,11 @@ class Volume:
         """Lengths of the voxel, mm."""
         x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
         return x, y, z
+
+    @property
+    def b0_dir(self) -> tuple[float, float, float]:
+        """Direction of B0 in voxel axes, as the affine has it."""
+        return b0_direction(self.affine)
 
     @property
     def mask(self) -> torch.Tensor:

@@ -77,6 +77,13 @@ def check_settings(settings: Config) -> None:
         _told("denoiser", settings.denoiser.weights, "field")
 
 
+def with_absolute_weights(settings: Config) -> Config:
+    """`settings` that name the same weights from any folder."""
+    tables = {name: getattr(settings, name) for name in (*NETWORKS, "denoiser")}
+    found = {name: dataclasses.replace(one, weights=absolute(one.weights)) for name, one in tables.items()}
+    return dataclasses.replace(settings, **found)
+
+
 def _told(name: str, text: str, output: str) -> None:
     try:
         check(text, output)

@@ -18,14 +18,15 @@ from qsmflow.bids.series import Head
 from qsmflow.bids.voxels import FactsCache
 from qsmflow.bids.write import describe_dataset, write_text
 from qsmflow.config import NETWORKS, Config
-from qsmflow.engines.execute import Machine, Outcome, Watch, execute, real_nodes
+from qsmflow.engines.execute import Machine, Outcome, Watch, configure, execute, real_nodes
+from qsmflow.engines.finished import finished_nodes
 from qsmflow.engines.gpu import check_device, gpu_stages
 from qsmflow.engines.lock import locked
 from qsmflow.engines.resources import Need
 from qsmflow.engines.slurm.array import need_of_task
 from qsmflow.engines.slurm.checks import check_cluster
 from qsmflow.errors import InputError, QsmflowError
-from qsmflow.nets.weights import check_settings
+from qsmflow.nets.weights import check_settings, with_absolute_weights
 from qsmflow.reports.boilerplate import write_citation
 from qsmflow.reports.record import NodeRecord, RunRecord, write_record
 from qsmflow.reports.subject import write_subject_report
@@ -128,6 +129,12 @@ def build(request: Request, plan: Plan) -> Any:
         threads=request.threads,
         gpu=stages_on_gpu(request),
     )
+
+
+def finished(request: Request, workflow: Any) -> frozenset[str]:
+    """Full names of the nodes of `workflow`, as `build` makes it, that a run of `request` would find finished."""
+    configure(workflow, request.machine, request.out_dir / "logs")
+    return finished_nodes(workflow)
 
 
 def needs_of_subjects(request: Request, plan: Plan) -> dict[str, Need]:
@@ -239,7 +246,7 @@ def start_record(request: Request, plan: Plan) -> RunRecord:
         version=qsmflow.__version__,
         found=found,
         skipped=skipped,
-        toml=to_toml(request.settings),
+        toml=to_toml(with_absolute_weights(request.settings)),
     )
 
 

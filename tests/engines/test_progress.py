@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from nipype import Function, Node, Workflow
@@ -56,7 +57,7 @@ class _Watch:
         self.heard = heard
         self.told: list[tuple[str, str]] = []
 
-    def total(self, count: int) -> None:
+    def begin(self, nodes: Sequence[str]) -> None:
         pass
 
     def __call__(self, node: str, event: str) -> None:

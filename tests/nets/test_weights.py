@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from qsmflow import config
+from qsmflow.config import Config
 from qsmflow.nets import Denoiser, QSMnet, weights
 from qsmflow.nets.card import Card, CardError, read
 from qsmflow.nets.channels import Channel
@@ -33,6 +35,14 @@ def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     weights.save(QSMnet(width=2, kernel=3), CARD, tmp_path / "small.safetensors")
     return tmp_path / "small.safetensors"
+
+
+def test_settings_name_the_same_weights_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Config(qsmnet=config.QSMnet(weights="a.safetensors, qsmnet"), denoiser=config.Denoiser(weights=""))
+    found = weights.with_absolute_weights(settings)
+    assert found.qsmnet.weights == f"{tmp_path / 'a.safetensors'},qsmnet"
+    assert found == dataclasses.replace(settings, qsmnet=found.qsmnet)
 
 
 @pytest.mark.parametrize(("half", "tolerance"), [(True, 1e-3), (False, 0.0)])

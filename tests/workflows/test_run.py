@@ -243,9 +243,33 @@ def test_reports_only_and_dry_run(done: tuple[Path, Path], tmp_path: Path, capsy
     assert run(bids, out, "participant", "--reports-only") == 0
     assert report.is_file()
     nothing = tmp_path / "nothing"
-    assert run(bids, nothing, "participant", "--dry-run") == 0
+    assert run(bids, nothing, "participant", "--dry-run", "--work-dir", tmp_path / "work") == 0
     assert "cosmos_kspace" in capsys.readouterr().out
-    assert not list(nothing.rglob("*.nii*"))
+    assert not nothing.exists()
+
+
+def to_compute(capsys: pytest.CaptureFixture[str]) -> tuple[int, set[str]]:
+    """What a dry run says is to do: the number of nodes, and the names of those that ask for something."""
+    lines = capsys.readouterr().out.splitlines()
+    nodes = {line.split()[-8 if line.endswith("gpu") else -7] for line in lines if line.endswith(" min")}
+    return int(next(line for line in lines if "nodes to compute" in line).split()[1]), nodes
+
+
+def test_a_dry_run_tells_what_is_finished(done: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    bids, out = done
+    assert run(bids, out, "participant", "--dry-run") == 0
+    assert to_compute(capsys) == (0, set())
+    assert run(bids, out, "participant", "--dry-run", "--l2-weight", "0.02") == 0
+    count, nodes = to_compute(capsys)
+    assert count == 6 and nodes == {"l2", "save_l2"}  # of three orientations
+    lost = derivative_path(out, {"sub": "01", "acq": "ori2"}, "l2")
+    kept = lost.read_bytes()
+    lost.unlink()
+    assert run(bids, out, "participant", "--dry-run") == 0
+    assert to_compute(capsys) == (1, {"save_l2"})
+    lost.write_bytes(kept)
+    assert run(bids, out, "participant") == 0
+    assert executed(capsys) == 0
 
 
 def test_run_log_replays(done: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

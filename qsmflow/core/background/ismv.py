@@ -34,7 +34,7 @@ def ismv(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     radius
         Of the sphere, mm, at least the shortest side of a voxel. The mask loses a rim of this depth; the field in the
         rim is all taken for background, so a thin one leaves more of the brain and removes more of its field.

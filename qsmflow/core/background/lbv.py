@@ -35,7 +35,7 @@ def lbv(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     peel
         mm by which the mask is eroded first; the shortest side of a voxel at least, unless it is 0. The less, the more
         of the rim is kept, and the nearer lie the veins on the surface of the brain, whose field is taken for

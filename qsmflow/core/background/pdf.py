@@ -42,7 +42,7 @@ def pdf(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     b0_dir
         Direction of B0 in voxel axes.
     weights

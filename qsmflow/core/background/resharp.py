@@ -34,7 +34,7 @@ def resharp(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     radius
         Of the sphere, mm, at least the shortest side of a voxel. The mask loses a rim of this depth.
     weight

@@ -57,7 +57,7 @@ def vsharp(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     b0_dir
         Direction of B0 in voxel axes; "fit" alone uses it.
     max_radius, min_radius

@@ -76,7 +76,7 @@ def cosmos_kspace(
     mask
         bool, (X, Y, Z): where all orientations have a field.
     voxel_size
-        mm.
+        In mm.
     b0_dirs
         Direction of B0 of each orientation in the voxel axes of the reference.
     orientation_weights

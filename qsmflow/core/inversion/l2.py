@@ -35,7 +35,7 @@ def l2(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     b0_dir
         Direction of B0 in voxel axes.
     weight

@@ -27,7 +27,7 @@ def tkd(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     b0_dir
         Direction of B0 in voxel axes.
     threshold

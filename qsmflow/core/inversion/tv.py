@@ -41,7 +41,7 @@ def tv(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     b0_dir
         Direction of B0 in voxel axes.
     magnitude

@@ -32,7 +32,7 @@ def two_pass(
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     b0_dir
         Direction of B0 in voxel axes.
     threshold

@@ -50,7 +50,7 @@ class TotalVariation:
     support
         Outside it chi is zero, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     weight
         ppm mm.
     data_rho

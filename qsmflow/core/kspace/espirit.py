@@ -61,7 +61,7 @@ def espirit(
     maps, values
         complex64, (M, C, X, Y, Z), of unit norm over the coils but for the fading, with the phase of the virtual coil
         of most signal as zero; and the eigenvalues, (M, X, Y, Z). Peak memory: these and a few hundred MB. The time is
-        that of one eigenvalue decomposition of size C `kernel`^3, the memory for it four such matrices.
+        that of one eigenvalue decomposition of size ``C kernel^3``, the memory for it four such matrices.
 
     Raises
     ------

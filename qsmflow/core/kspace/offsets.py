@@ -32,7 +32,7 @@ def offset_maps(
     te
         s, one an echo.
     voxel_size
-        mm.
+        In mm.
     mask
         bool, (X, Y, Z): where the unwrapped difference can be believed; only what is inside is smoothed over.
     unwrap

@@ -43,7 +43,7 @@ def brain_mask(magnitude: Tensor, voxel_size: tuple[float, float, float]) -> Ten
     magnitude
         (X, Y, Z), any unit: an early echo or the root sum of squares of all.
     voxel_size
-        mm.
+        In mm.
 
     Returns
     -------

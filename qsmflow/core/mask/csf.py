@@ -39,7 +39,7 @@ def csf_mask(
     mask
         bool, (X, Y, Z), brain.
     voxel_size
-        mm.
+        In mm.
     threshold
         1/s. A higher one takes in more of the voxels that fluid shares with tissue.
     radius

@@ -22,7 +22,7 @@ def depth(mask: torch.Tensor, voxel_size: Sequence[float], most: float | None = 
     mask
         bool, (X, Y, Z).
     voxel_size
-        mm.
+        In mm.
     most
         mm; voxels deeper than this are only known to be, which is found faster. None: all are found.
 

@@ -21,7 +21,7 @@ def laplacian(phase: torch.Tensor, voxel_size: Sequence[float]) -> torch.Tensor:
     phase
         rad, (..., X, Y, Z); wrapped.
     voxel_size
-        mm.
+        In mm.
 
     Returns
     -------

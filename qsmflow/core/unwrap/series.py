@@ -54,7 +54,7 @@ def unwrap_series(
     te
         s, one an echo, ascending, in any spacing.
     voxel_size
-        mm.
+        In mm.
     mask
         bool, (X, Y, Z).
     method

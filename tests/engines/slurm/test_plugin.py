@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ class Watch:
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    def total(self, count: int) -> None:
+    def begin(self, nodes: Sequence[str]) -> None:
         pass
 
     def __call__(self, node: str, event: str) -> None:

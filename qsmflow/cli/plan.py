@@ -1,0 +1,77 @@
+"""What a run would do, told before it does it: shared by the verbs that run and that submit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from qsmflow.errors import InputError
+
+from .progress import say
+
+if TYPE_CHECKING:
+    from nipype.pipeline.engine import Node, Workflow
+    from rich.tree import Tree
+
+    from qsmflow.config import Config
+    from qsmflow.workflows.participant import Plan, Request
+
+
+def plan_of(request: Request) -> Plan:
+    """What `request` comes to; its problems are told.
+
+    Raises
+    ------
+    InputError
+        Nothing can be processed. The last problem is then the error of the whole, and is told as such.
+    """
+    from qsmflow.workflows import participant
+
+    plan = participant.make_plan(request)
+    for problem in plan.problems if plan.heads else plan.problems[:-1]:
+        say(f"sub-{problem.subject}: {'left out: ' if problem.stops else ''}{problem}", error=problem.stops)
+    if not plan.heads:
+        raise InputError(str(plan.problems[-1]) if plan.problems else f"{request.bids_dir}: no series to process")
+    return plan
+
+
+def show_plan(settings: Config, origins: Mapping[str, str], workflow: Workflow, finished: frozenset[str]) -> None:
+    """Print the settings, each with where it comes from, and the nodes with what they ask, as a tree.
+
+    `origins` has the settings that are no defaults; `finished` are full names of nodes that need not be computed.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from qsmflow.engines.execute import real_nodes
+    from qsmflow.settings import to_toml
+
+    console = Console(soft_wrap=True)
+    for line in to_toml(settings, lambda name: origins.get(name, "default")).splitlines():
+        console.print(Text(line, style="dim" if line.endswith("# default") else ""))
+    nodes = real_nodes(workflow)
+    console.print()
+    console.print(_tree(nodes, finished))
+    to_do = [node for node in nodes if node.fullname not in finished]
+    most = max((node.need.memory_gb for node in to_do), default=0.0)
+    say(f"{len(to_do)} nodes to compute, {len(finished)} finished; one takes at most {most:.1f} GB")
+
+
+def _tree(nodes: Sequence[Node], finished: frozenset[str]) -> Tree:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    root = Tree("qsmflow")
+    branches = {"": root}
+    for node in sorted(nodes, key=lambda node: node.fullname):
+        *folders, name = node.fullname.split(".")[1:]
+        place = ""
+        for folder in folders:
+            above, place = place, f"{place}.{folder}"
+            if place not in branches:
+                branches[place] = branches[above].add(Text(folder, style="bold"))
+        need = node.need
+        asked = f"{need.cpus} cpu, {need.memory_gb:.1f} GB, {need.minutes:.0f} min{', 1 gpu' if need.gpus else ''}"
+        done = node.fullname in finished
+        branches[place].add(Text(f"{name}  {'finished' if done else asked}", style="green" if done else ""))
+    return root

@@ -1,0 +1,122 @@
+"""What the documentation shows works: its command lines are understood, its examples run, and `qsmflow` is quick."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import qsmflow
+from qsmflow.bids.naming import derivative_path
+from qsmflow.cli.main import VERBS, build_parser, main
+from qsmflow.cli.options import shield_negatives
+from qsmflow.cli.settings import settings_from
+from qsmflow.cli.stage import stage_parser
+from qsmflow.core.dipole import forward_field
+from qsmflow.interfaces.stages import stages
+from qsmflow.interfaces.volume import Volume, load, save
+from tests.builders import make_bids
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {page.name: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page].read_text(), re.DOTALL | re.MULTILINE)
+
+
+def command_lines(page: str) -> list[list[str]]:
+    """The words behind `qsmflow` in the shell blocks of a page, up to where the shell takes over."""
+    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    found = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("qsmflow ")]
+    return [words[: words.index(">")] if ">" in words else words for words in found]
+
+
+COMMANDS = [(page, words) for page in PAGES for words in command_lines(page)]
+
+
+@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=[f"{page}-{' '.join(words)}" for page, words in COMMANDS])
+def test_command_lines_are_understood(page: str, words: list[str]) -> None:
+    if words == ["--version"]:
+        return
+    args = build_parser().parse_args(shield_negatives(words))
+    if words[0] == "stage" and args.name is not None and args.name in stages():
+        stage_parser(stages()[args.name]).parse_args(args.rest)
+    if getattr(args, "config_file", None) is None and hasattr(args, "preset"):
+        settings_from(args)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with the files that the examples name."""
+    index = torch.stack(torch.meshgrid(*[torch.arange(24.0) - 12] * 3, indexing="ij"))
+    chi = 0.1 * torch.exp(-((index - 3) ** 2).sum(0) / 16)
+    local = forward_field(chi, (1, 1, 1))
+    affine = torch.eye(4).numpy()
+    for name, data in (("total", local + 0.01 * index[0]), ("local", local), ("mask", index.norm(dim=0) < 10)):
+        save(Volume(data, affine), tmp_path / f"{name}.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+def test_python_examples_run(page: str, files: Path) -> None:
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), {})
+    for made in files.glob("chi*.nii.gz"):
+        assert 0.02 < float(load(made).data.max()) < 0.2, made
+
+
+def test_stages_of_the_examples_run(files: Path) -> None:
+    lines = [words for words in command_lines("howto.md") if words[0] == "stage"]
+    assert len(lines) == 4
+    for words in lines:
+        assert main(words) == 0
+    assert len(list(files.glob("stages/*.nii*"))) >= 3
+
+
+def test_the_tutorial_can_be_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its lines look at a dataset and plan its runs, which make what its other lines name."""
+    monkeypatch.chdir(tmp_path)
+    make_bids(tmp_path / "demo" / "bids", orientations=("ori1", "ori2", "ori3"))
+    lines = {verb: [words for words in command_lines("tutorial.md") if words[0] == verb] for verb in VERBS}
+    assert lines["simulate"][0][1] == "demo/bids" and len(lines["run"]) == 3
+    assert main(lines["validate"][0]) == 0
+    for words in lines["run"]:
+        assert main([*dict.fromkeys([*words, "--dry-run"]), "--skip-bids-validation"]) == 0, words
+    assert "# --preset consensus" in capsys.readouterr().out
+    made, true = Path("demo/out"), Path("demo/bids/derivatives/truth")
+    named = ((made, "qsmnet"), (true, "truth"), (made, "localmask"))
+    series = {"sub": "01", "acq": "ori1"}
+    assert lines["score"][0][1:] == [str(derivative_path(root, series, output)) for root, output in named]
+
+
+def test_importing_the_package_is_quick_and_its_names_are_there() -> None:
+    code = "import sys, qsmflow; assert not {'numpy', 'torch', 'nibabel', 'nipype'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    for name in qsmflow.__all__:
+        assert callable(getattr(qsmflow, name)) and name in dir(qsmflow)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = qsmflow.nonsense
+
+
+def test_settings_pages_name_every_preset() -> None:
+    from qsmflow.settings import presets
+
+    rows = re.findall(r"^\| `([\w-]+)` \|", PAGES["howto.md"].read_text(), re.MULTILINE)
+    assert sorted(rows) == presets()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGES[page].read_text()):
+        made = "generated/" in target  # by the build itself
+        assert made or (PAGES[page].parent / target).exists(), target
