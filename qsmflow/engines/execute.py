@@ -18,8 +18,10 @@ from nipype.pipeline.engine import Node, Workflow
 
 from qsmflow.bids.naming import sidecar_path
 from qsmflow.config.slurm import SLURM
+from qsmflow.engines.gpu import visible_devices
+from qsmflow.engines.local import LocalPlugin
 from qsmflow.engines.progress import Reader
-from qsmflow.engines.quiet import hush, hush_broken_pool
+from qsmflow.engines.quiet import hush
 from qsmflow.engines.slurm.plugin import LOOK, SLURMPlugin
 
 #: Of the memory that there is, what a run takes unless it is told.
@@ -161,7 +163,6 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         for which, handler in before.items():
             signal.signal(which, handler)
         if interrupted:
-            hush_broken_pool()
             for worker in active_children():
                 worker.terminate()
     if interrupted:  # nipype takes an interrupt inside a node for the node's own failure
@@ -178,14 +179,17 @@ def _plugin(
         return SLURMPlugin(machine.slurm, Path(workflow.base_dir, "slurm"), tell, status), {}
     if machine.plugin == "Linear" or machine.nprocs == 1:
         return "Linear", {"status_callback": status}
-    return "MultiProc", {
+    arguments = {
         "status_callback": status,
         "n_procs": machine.nprocs,
-        "n_gpu_procs": 1,  # nodes with a GPU one after the other, so that no two share a device
         "memory_gb": machine.memory_gb,
         "raise_insufficient": False,
-        "mp_context": "forkserver",
     }
+    return LocalPlugin(arguments, visible_devices() if _use_gpu(workflow) else []), {}
+
+
+def _use_gpu(workflow: Workflow) -> bool:
+    return any(node.is_gpu_node() for node in real_nodes(workflow))
 
 
 def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
