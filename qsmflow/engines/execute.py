@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from multiprocessing import active_children, set_forkserver_preload
@@ -88,17 +88,14 @@ def node_folder(workflow: Workflow, node: Node) -> Path:
     return Path(workflow.base_dir, *node.fullname.split("."))
 
 
-def forget_lost_products(workflow: Workflow) -> list[str]:
-    """Make those nodes run again whose derivative or sidecar somebody removed; returns their names."""
-    lost = []
-    for node in real_nodes(workflow):
+def _forget_lost_products(workflow: Workflow, nodes: Sequence[Node]) -> None:
+    """Make those of `nodes` run again whose derivative or sidecar somebody removed."""
+    for node in nodes:
         target = getattr(node.inputs, "out_path", None)
         if not target or (Path(target).exists() and sidecar_path(Path(target)).exists()):
             continue
         for stamp in node_folder(workflow, node).glob("_0x*.json"):
             stamp.unlink()
-            lost.append(node.fullname)
-    return lost
 
 
 def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch | None = None) -> Outcome:
@@ -122,10 +119,11 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         run is left in the queue.
     """
     configure(workflow, machine, crash_dir)
-    forget_lost_products(workflow)
+    nodes = real_nodes(workflow)
+    _forget_lost_products(workflow, nodes)
     started = time.time()
     if watch is not None:
-        watch.total(len(real_nodes(workflow)))
+        watch.total(len(nodes))
     failed: list[str] = []
 
     interrupted = False
@@ -149,7 +147,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
             reader.end(node.fullname)
 
     reader = Reader(watch.tell if watch is not None else lambda node, line: None)
-    plugin, arguments = _plugin(workflow, machine, status, watch)
+    gpus = any(node.is_gpu_node() for node in nodes)
+    plugin, arguments = _plugin(workflow, machine, gpus, status, watch)
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {which: signal.signal(which, interrupt) for which in (signal.SIGINT, signal.SIGTERM)}
@@ -167,13 +166,13 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
                 worker.terminate()
     if interrupted:  # nipype takes an interrupt inside a node for the node's own failure
         raise KeyboardInterrupt
-    return _outcome(workflow, started, failed, crash_dir)
+    return _outcome(workflow, nodes, started, failed, crash_dir)
 
 
 def _plugin(
-    workflow: Workflow, machine: Machine, status: Callable[[Node, str], None], watch: Watch | None
+    workflow: Workflow, machine: Machine, gpus: bool, status: Callable[[Node, str], None], watch: Watch | None
 ) -> tuple[Any, dict[str, Any]]:
-    """Nipype's plugin, by name or as an object, and its arguments."""
+    """Nipype's plugin, by name or as an object, and its arguments; `gpus`: some node uses one."""
     if machine.plugin == "SLURM":
         tell = watch.warn if watch is not None else lambda node, line: None
         return SLURMPlugin(machine.slurm, Path(workflow.base_dir, "slurm"), tell, status), {}
@@ -185,11 +184,7 @@ def _plugin(
         "memory_gb": machine.memory_gb,
         "raise_insufficient": False,
     }
-    return LocalPlugin(arguments, visible_devices() if _use_gpu(workflow) else []), {}
-
-
-def _use_gpu(workflow: Workflow) -> bool:
-    return any(node.is_gpu_node() for node in real_nodes(workflow))
+    return LocalPlugin(arguments, visible_devices() if gpus else []), {}
 
 
 def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
@@ -222,9 +217,9 @@ def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
         set_forkserver_preload(["qsmflow.engines.worker"])
 
 
-def _outcome(workflow: Workflow, started: float, failed: list[str], crash_dir: Path) -> Outcome:
+def _outcome(workflow: Workflow, nodes: Sequence[Node], started: float, failed: list[str], crash_dir: Path) -> Outcome:
     executed, cached, not_run = [], [], []
-    for node in real_nodes(workflow):
+    for node in nodes:
         result = node_folder(workflow, node) / f"result_{node.name}.pklz"
         stamps = [path for path in result.parent.glob("_0x*.json") if "_unfinished" not in path.name]
         if node.fullname in failed:
