@@ -19,8 +19,10 @@ from nipype.pipeline.engine.utils import load_resultfile
 
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.finished import product_is_lost
+from qsmflow.engines.gpu import visible_devices
+from qsmflow.engines.local import LocalPlugin
 from qsmflow.engines.progress import Reader
-from qsmflow.engines.quiet import hush, hush_broken_pool
+from qsmflow.engines.quiet import hush
 from qsmflow.engines.slurm.plugin import LOOK, SLURMPlugin
 
 #: Of the memory that there is, what a run takes unless it is told.
@@ -92,16 +94,13 @@ def node_folder(workflow: Workflow, node: Node) -> Path:
     return Path(workflow.base_dir, *node.fullname.split("."))
 
 
-def forget_lost_products(workflow: Workflow) -> list[str]:
-    """Make those nodes run again whose derivative or sidecar somebody removed; returns their names."""
-    lost = []
-    for node in real_nodes(workflow):
+def _forget_lost_products(workflow: Workflow, nodes: Sequence[Node]) -> None:
+    """Make those of `nodes` run again whose derivative or sidecar somebody removed."""
+    for node in nodes:
         if not product_is_lost(node):
             continue
         for stamp in node_folder(workflow, node).glob("_0x*.json"):
             stamp.unlink()
-            lost.append(node.fullname)
-    return lost
 
 
 def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch | None = None) -> Outcome:
@@ -126,10 +125,11 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     """
     crash_dir.mkdir(parents=True, exist_ok=True)
     configure(workflow, machine, crash_dir)
-    forget_lost_products(workflow)
+    nodes = real_nodes(workflow)
+    _forget_lost_products(workflow, nodes)
     started = time.time()
     if watch is not None:
-        watch.begin([node.fullname for node in real_nodes(workflow)])
+        watch.begin([node.fullname for node in nodes])
     failed: list[str] = []
     began: dict[str, float] = {}
     took: dict[str, float] = {}
@@ -158,7 +158,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
             reader.end(node.fullname)
 
     reader = Reader(watch.tell if watch is not None else lambda node, line: None)
-    plugin, arguments = _plugin(workflow, machine, status, watch)
+    gpus = any(node.is_gpu_node() for node in nodes)
+    plugin, arguments = _plugin(workflow, machine, gpus, status, watch)
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {which: signal.signal(which, interrupt) for which in (signal.SIGINT, signal.SIGTERM)}
@@ -172,20 +173,21 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
         for which, handler in before.items():
             signal.signal(which, handler)
         if interrupted:
-            hush_broken_pool()
             for worker in active_children():
                 worker.terminate()
     if interrupted:  # nipype takes an interrupt inside a node for the node's own failure
         raise KeyboardInterrupt
-    outcome = _outcome(workflow, started, failed, crash_dir)
+    outcome = _outcome(workflow, nodes, started, failed, crash_dir)
     executed = {name: took[name] for name in outcome.executed if name in took}
-    return replace(outcome, seconds=executed, peak_gb=_peaks(workflow, outcome) if machine.resource_monitor else {})
+    return replace(
+        outcome, seconds=executed, peak_gb=_peaks(workflow, nodes, outcome) if machine.resource_monitor else {}
+    )
 
 
-def _peaks(workflow: Workflow, outcome: Outcome) -> dict[str, float]:
+def _peaks(workflow: Workflow, nodes: Sequence[Node], outcome: Outcome) -> dict[str, float]:
     """What the resource monitor measured of each executed node, GB."""
     peaks = {}
-    for node in real_nodes(workflow):
+    for node in nodes:
         if node.fullname in outcome.executed:
             result = load_resultfile(node_folder(workflow, node) / f"result_{node.name}.pklz")
             peak = getattr(result.runtime, "mem_peak_gb", None)
@@ -195,22 +197,21 @@ def _peaks(workflow: Workflow, outcome: Outcome) -> dict[str, float]:
 
 
 def _plugin(
-    workflow: Workflow, machine: Machine, status: Callable[[Node, str], None], watch: Watch | None
+    workflow: Workflow, machine: Machine, gpus: bool, status: Callable[[Node, str], None], watch: Watch | None
 ) -> tuple[Any, dict[str, Any]]:
-    """Nipype's plugin, by name or as an object, and its arguments."""
+    """Nipype's plugin, by name or as an object, and its arguments; `gpus`: some node uses one."""
     if machine.plugin == "SLURM":
         tell = watch.warn if watch is not None else lambda node, line: None
         return SLURMPlugin(machine.slurm, Path(workflow.base_dir, "slurm"), tell, status), {}
     if machine.plugin == "Linear" or machine.nprocs == 1:
         return "Linear", {"status_callback": status}
-    return "MultiProc", {
+    arguments = {
         "status_callback": status,
         "n_procs": machine.nprocs,
-        "n_gpu_procs": 1,  # nodes with a GPU one after the other, so that no two share a device
         "memory_gb": machine.memory_gb,
         "raise_insufficient": False,
-        "mp_context": "forkserver",
     }
+    return LocalPlugin(arguments, visible_devices() if gpus else []), {}
 
 
 def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
@@ -242,9 +243,9 @@ def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
         set_forkserver_preload(["qsmflow.engines.worker"])
 
 
-def _outcome(workflow: Workflow, started: float, failed: list[str], crash_dir: Path) -> Outcome:
+def _outcome(workflow: Workflow, nodes: Sequence[Node], started: float, failed: list[str], crash_dir: Path) -> Outcome:
     executed, cached, not_run = [], [], []
-    for node in real_nodes(workflow):
+    for node in nodes:
         result = node_folder(workflow, node) / f"result_{node.name}.pklz"
         stamps = [path for path in result.parent.glob("_0x*.json") if "_unfinished" not in path.name]
         if node.fullname in failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Collection, Sequence
@@ -54,3 +55,14 @@ def check_device(stages: Collection[str]) -> None:
         done = subprocess.run([program, "--list-gpus"], capture_output=True, text=True)
         why = f"nvidia-smi says: {' '.join((done.stdout or done.stderr).split()) or 'nothing'}"
     raise UsageError(f"--gpu {' '.join(sorted(stages))}: torch can use no CUDA device here ({why}); or --gpu none")
+
+
+def visible_devices() -> list[str]:
+    """The CUDA devices that torch can use here, each by the name that shows a process that one alone."""
+    import torch
+
+    count = torch.cuda.device_count()
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    # behind a name that is none CUDA sees no more, and torch counts as CUDA does
+    names = [name.strip() for name in listed.split(",")] if listed is not None else [str(i) for i in range(count)]
+    return names[:count]

@@ -3,27 +3,85 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from nipype.pipeline.plugins.multiproc import process_initializer
 
-
-def start_pool(processes: int) -> ProcessPoolExecutor:
-    """A pool of `processes` that starts its processes when they are needed."""
-    return ProcessPoolExecutor(
-        processes,
-        mp_context=get_context("forkserver"),
-        initializer=_begin,
-        initargs=(str(Path.cwd()), os.getpid()),
-    )
+#: Files that a pool of one process has open here.
+_FILES = 8
+_KILLED = (
+    "ProcessError: a process of this run was killed, by somebody or by a machine short of memory; run again, "
+    "with a lower --mem or --nprocs"
+)
 
 
-def _begin(folder: str, driver: int) -> None:
+class Pool:
+    """Processes that are started when they are needed; where one is killed, others take the place of all.
+
+    Parameters
+    ----------
+    processes
+        How many nodes are computed at once; more wait.
+    device
+        The one CUDA device that they see, as CUDA_VISIBLE_DEVICES names it; None: as this process does.
+    """
+
+    def __init__(self, processes: int, device: str | None = None) -> None:
+        self._processes, self._device = processes, device
+        self._executor = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self._processes,
+            mp_context=get_context("forkserver"),
+            initializer=_begin,
+            initargs=(str(Path.cwd()), os.getpid(), self._device),
+        )
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Have `function` called in one of the processes."""
+        try:
+            return self._executor.submit(function, *arguments)
+        except BrokenProcessPool:
+            self._executor = self._start()
+            return self._executor.submit(function, *arguments)
+
+    def shutdown(self) -> None:
+        """Begin nothing more."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def outcome(future: Future[Any]) -> dict[str, Any] | None:
+    """What nipype is to know of a node that was submitted to a pool; None while it waits or is computed."""
+    if not future.done():
+        return None
+    error = future.exception()
+    if error is None:
+        return dict(future.result())
+    line = _KILLED if isinstance(error, BrokenProcessPool) else f"{type(error).__name__}: {error}"
+    return {"result": None, "traceback": [line]}
+
+
+def allow_pools(count: int) -> None:
+    """Let this process have as many files open as `count` pools of one process take beside what is usual."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1024 + _FILES * count
+    if 0 <= soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
+
+
+def _begin(folder: str, driver: int, device: str | None) -> None:
     process_initializer(folder)
+    if device is not None:  # CUDA reads it once, when it is first used
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
     threading.Thread(target=_end_after, args=(driver,), daemon=True).start()
 
 

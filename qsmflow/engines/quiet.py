@@ -9,8 +9,3 @@ def hush(level: int = logging.CRITICAL) -> None:
     """Keep nipype from telling every node on the terminal; what fails is told by the run itself."""
     for name in ("nipype.workflow", "nipype.utils", "nipype.interface"):
         logging.getLogger(name).setLevel(level)
-
-
-def hush_broken_pool() -> None:
-    """Keep the executor from telling of workers that were ended on purpose."""
-    logging.getLogger("concurrent.futures").setLevel(logging.CRITICAL + 1)

@@ -18,7 +18,7 @@ from qsmflow.errors import InputError
 from qsmflow.nets import Prediction, predict
 from qsmflow.nets.slabs import TooLittleMemoryError
 from qsmflow.nets.upright import Upright
-from qsmflow.nets.weights import absolute, check, digest, find, several
+from qsmflow.nets.weights import absolute, check, digest, find, several, while_unchanged
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .direction import DirectedInputSpec, Direction, direction, rounded
@@ -29,6 +29,8 @@ from .volume import Volume, load, load_magnitude, load_mask, save
 _BESIDE = 12
 #: With this a network of 32 channels has its first level in slabs; a head in voxels of 1 mm has some four million.
 _RESOURCES = Resources(volumes=100, cpus=64, gpus=1, minutes=4, least_voxels=4_000_000)
+
+_version = while_unchanged(digest)
 
 
 class NetworkInputSpec(StageInputSpec):
@@ -64,7 +66,7 @@ class Network(StageInterface):
         """
         self.inputs.trait_setq(weights=absolute(self.inputs.weights))
         try:
-            self.inputs.weights_version = " ".join(digest(find(one)) for one in several(self.inputs.weights))
+            self.inputs.weights_version = " ".join(_version(find(one)) for one in several(self.inputs.weights))
         except InputError:
             self.inputs.weights_version = "missing"
 

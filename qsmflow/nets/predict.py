@@ -199,6 +199,7 @@ def _refuse(scan: Scan, card: Card) -> float:
 
 def _bytes(device: torch.device, memory: float | None) -> float | None:
     if memory is None:
+        torch.cuda.empty_cache()  # what an earlier map of this process has left is free as well
         return 0.9 * torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
     if not 0 <= memory < math.inf:
         raise ValueError(f"memory: {memory} GB; give a number that is not negative, or None for no limit")

@@ -103,7 +103,8 @@ class UNet(Ladder):
                     layers.append(_NORM[dims](last, eps=1e-3, momentum=0.01))
                 else:  # nothing else keeps the scale from layer to layer
                     weight, bias = layers[-1].parameters()
-                    nn.init.kaiming_normal_(weight, nonlinearity="relu")
+                    if not weight.is_meta:  # for no numbers at all torch would load its compiler, which takes seconds
+                        nn.init.kaiming_normal_(weight, nonlinearity="relu")
                     nn.init.zeros_(bias)
                 layers.append(_ACTIVATION[activation]())
             return nn.Sequential(*layers)

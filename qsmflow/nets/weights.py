@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +19,7 @@ from qsmflow.config import NETWORKS, Config
 from .card import Card, CardError, read
 from .levels import Ladder
 
+T = TypeVar("T")
 #: Where the weights of the package are.
 FOLDER = Path(__file__).parents[1] / "data" / "weights"
 SUFFIX = ".safetensors"
@@ -183,6 +186,20 @@ def digest(path: Path) -> str:
     """sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def while_unchanged(function: Callable[[Path], T]) -> Callable[[Path], T]:
+    """`function` of a file, called again only where the file's size or time of change is another; for large graphs."""
+
+    @functools.lru_cache
+    def called(path: Path, size: int, changed: int) -> T:
+        return function(path)
+
+    def ask(path: Path) -> T:
+        stat = path.stat()
+        return called(path, stat.st_size, stat.st_mtime_ns)
+
+    return ask
 
 
 def without_prefix(network: Ladder, tensors: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:

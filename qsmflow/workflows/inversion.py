@@ -13,7 +13,7 @@ from qsmflow.interfaces.inversion import ILSQR, L2, MEDI, TKD, TSVD
 from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
 from qsmflow.interfaces.network import SIQSM, DeepQSM, QSMnet, QSMnetPlus
 from qsmflow.nets.card import read
-from qsmflow.nets.weights import card_path, find, several
+from qsmflow.nets.weights import card_path, find, several, while_unchanged
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -36,6 +36,8 @@ INVERSIONS = {
     "siqsm": (SIQSM, "the network SI-QSM"),
     "deepqsm": (DeepQSM, "the network DeepQSM [@deepqsm]"),
 }
+
+_card = while_unchanged(read)
 
 
 def init_inversion_wf(
@@ -113,7 +115,7 @@ def _what_it_sees(text: str) -> str:
     """Which weights were used, and what they see, for the methods text."""
     told = []
     for one in several(text):
-        card = read(card_path(find(one)))
+        card = _card(card_path(find(one)))
         channels = [INVERSIONS[c.name][1] if c.name in INVERSIONS else c.name for c in card.inputs]
         told.append(f"{card.name}, a {card.network} that sees {', '.join(channels)}")
     return f" (weights {'; '.join(told)})"

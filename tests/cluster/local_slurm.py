@@ -1,9 +1,9 @@
 """A real SLURM of two nodes on this machine, from Debian's packages: no systemd, no cgroups, nothing in /etc.
 
 Node ``cpu1`` makes the partition ``cpu``, node ``gpu1`` with one pretended device the partition ``gpu``. Keys, sockets,
-configuration, state and logs are in one folder, and every port is a free one, so that a cluster of the machine itself,
-and other clusters of this kind, are not disturbed. Run as a program to have such a cluster for trying things out:
-``python -m tests.cluster.local_slurm FOLDER`` says what to export, and ends with Ctrl-C.
+configuration, state, accounting and logs are in one folder, and every port is a free one, so that a cluster of the
+machine itself, and other clusters of this kind, are not disturbed. Run as a program to have such a cluster for trying
+things out: ``python -m tests.cluster.local_slurm FOLDER`` says what to export, and ends with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,9 +18,13 @@ import sys
 import time
 from pathlib import Path
 
-PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
+from tests.cluster.database import Database
+
+PACKAGES = ("slurmctld", "slurmd", "slurmdbd", "slurm-client", "munge", "mariadb-server")
+PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "sbatch", "munged", "mariadbd")
 NODES = ("cpu1", "gpu1")
+#: In this order daemons are ended, after all others.
+_LAST = ("slurmctld", "slurmdbd", "mariadbd", "munged")
 #: Seconds within which a daemon must answer; a busy machine takes its time.
 PATIENCE = 90.0
 
@@ -54,7 +58,11 @@ EnforcePartLimits=ALL
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={accounting_port}
+AccountingStoragePass={folder}/munge.socket
+AccountingStorageTRES=gres/gpu
 # start and end jobs without the pauses that spare a large cluster
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
 ReturnToService=2
@@ -66,6 +74,22 @@ NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu_port} CPUs=4 Real
 NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port} CPUs=4 RealMemory=8000 Gres=gpu:1
 PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=gpu1 MaxTime=INFINITE State=UP
+"""
+
+_SLURMDBD_CONF = """\
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+DbdHost={host}
+DbdAddr=127.0.0.1
+DbdPort={accounting_port}
+SlurmUser={user}
+PidFile={folder}/slurmdbd.pid
+LogFile={folder}/slurmdbd.log
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={database_port}
+StorageUser=slurm
+StoragePass={password}
 """
 
 
@@ -108,10 +132,18 @@ class LocalSlurm:
             key.touch(mode=0o600)
             key.write_bytes(secrets.token_bytes(1024))
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-        ports = dict(zip(("controller_port", "cpu_port", "gpu_port"), _free_ports(3), strict=True))
-        host = socket.gethostname().split(".")[0]
-        text = _SLURM_CONF.format(host=host, user=user, folder=folder, slurmd_timeout=slurmd_timeout, **ports)
-        (folder / "slurm.conf").write_text(text)
+        listening = ("controller_port", "cpu_port", "gpu_port", "accounting_port", "database_port")
+        facts = dict(zip(listening, _free_ports(len(listening)), strict=True)) | {
+            "host": socket.gethostname().split(".")[0],
+            "user": user,
+            "folder": folder,
+            "slurmd_timeout": slurmd_timeout,
+            "password": secrets.token_hex(16),
+        }
+        (folder / "slurm.conf").write_text(_SLURM_CONF.format(**facts))
+        (folder / "slurmdbd.conf").touch(mode=0o600)
+        (folder / "slurmdbd.conf").write_text(_SLURMDBD_CONF.format(**facts))
+        self._database = Database(folder / "database", user, facts["database_port"], facts["password"])
         # slurmd loads a plugin for cgroups even where nothing uses it; this one asks for nothing of the machine
         (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
         (folder / "gres.conf").write_text("NodeName=gpu1 Name=gpu File=/dev/zero\n")
@@ -134,6 +166,7 @@ class LocalSlurm:
             options = [f"--{option}={self.folder}/munge.{end}" for option, end in files.items()]
             self._launch("munged", ["munged", "--foreground", "--force", "--num-threads=2", *options])
             _wait((self.folder / "munge.socket").exists, "munged")
+        self._start_accounting()
         self.start_controller()
         for node in NODES:
             self.start_node(node)
@@ -143,8 +176,20 @@ class LocalSlurm:
         """End every daemon and every job."""
         if "slurmctld" in self._daemons:
             self.command("scancel", "--full", "--signal=KILL", *self.jobs())
-        for name in sorted(self._daemons, key=("munged", "slurmctld").__contains__):
+        for name in sorted(self._daemons, key=lambda name: _LAST.index(name) if name in _LAST else -1):
             self.end(name, signal.SIGTERM)
+
+    def _start_accounting(self) -> None:
+        if "mariadbd" not in self._daemons:
+            self._launch("mariadbd", self._database.words())
+            _wait(self._database.answers, "mariadbd")
+        if "slurmdbd" not in self._daemons:
+            self._launch("slurmdbd", ["slurmdbd", "-D"])
+            _wait(self._known_to_accounting, "slurmdbd")
+
+    def _known_to_accounting(self) -> bool:
+        self.command("sacctmgr", "--immediate", "add", "cluster", "qsmflowtest")
+        return "qsmflowtest" in self.command("sacctmgr", "--noheader", "--parsable2", "list", "cluster")
 
     def start_controller(self) -> None:
         """Start slurmctld, unless it runs, and wait until it answers."""
@@ -158,7 +203,7 @@ class LocalSlurm:
             self._launch(f"slurmd.{node}", ["slurmd", "-D", "-N", node])
 
     def end(self, daemon: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """End a daemon by its name: ``slurmctld``, ``slurmd.cpu1``, ``slurmd.gpu1`` or ``munged``."""
+        """End a daemon by its name: ``slurmctld``, ``slurmd.cpu1``, ``munged`` …"""
         process = self._daemons.pop(daemon)
         process.send_signal(how)
         try:

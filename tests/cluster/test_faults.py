@@ -104,9 +104,10 @@ def test_the_time_limit_is_hit(scene: Scene, expected: dict[str, bytes]) -> None
     told("a job takes longer than its limit", read, scene.rerun(expected))
 
 
-def test_the_controller_is_restarted(scene: Scene, expected: dict[str, bytes]) -> None:
+def lose_the_controller(scene: Scene, expected: dict[str, bytes], how: signal.Signals) -> tuple[str, str]:
+    """End SLURM's controller under a run and start it again; what is read, and what the next run does."""
     run = scene.start_held()
-    scene.cluster.end("slurmctld", signal.SIGTERM)
+    scene.cluster.end("slurmctld", how)
     run.says("SLURM does not answer")
     read = line_with(run.said, "SLURM does not answer")
     scene.cluster.start_controller()
@@ -114,7 +115,15 @@ def test_the_controller_is_restarted(scene: Scene, expected: dict[str, bytes]) -
     run.ends(0)
     assert scene.results() == expected
     until(lambda: not scene.cluster.jobs(), "the job to leave the queue")
-    told("SLURM's controller is restarted", read, scene.rerun(expected))
+    return read, scene.rerun(expected)
+
+
+def test_the_controller_is_restarted(scene: Scene, expected: dict[str, bytes]) -> None:
+    told("SLURM's controller is restarted", *lose_the_controller(scene, expected, signal.SIGTERM))
+
+
+def test_the_controller_is_killed(scene: Scene, expected: dict[str, bytes]) -> None:
+    told("SLURM's controller is killed", *lose_the_controller(scene, expected, signal.SIGKILL))
 
 
 @pytest.fixture

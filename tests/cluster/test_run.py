@@ -75,8 +75,12 @@ def test_an_array_has_a_subject_a_task(cluster: LocalSlurm, bids: Path, here: Pa
 
 def test_what_uses_a_gpu_runs_where_one_is(scene: Scene, expected: dict[str, bytes]) -> None:
     run = scene.start_held("--gpus=1")
-    job = scene.cluster.command("scontrol", "--oneliner", "show", "job", scene.job())
-    assert " Partition=gpu " in job and "gres:gpu:1" in job and " NodeList=gpu1 " in job
+    words = ["sacct", "--allocations", "--noheader", "--parsable2", f"--jobs={scene.job()}"]
+    words += ["--format=State,Partition,NodeList,AllocTRES"]
     scene.open()
     run.ends(0)
     assert scene.results() == expected
+    until(lambda: "COMPLETED" in scene.cluster.command(*words), "the accounting")
+    (line,) = scene.cluster.command(*words).splitlines()
+    state, partition, node, given = line.split("|")
+    assert (state, partition, node) == ("COMPLETED", "gpu", "gpu1") and "gres/gpu=1" in given.split(",")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from qsmflow.engines.gpu import check_device, gpu_stages
+from qsmflow.engines.gpu import check_device, gpu_stages, visible_devices
 from qsmflow.errors import UsageError
 
 ABLE = ("qsmnet", "deepqsm", "denoiser")
@@ -45,3 +45,24 @@ def test_a_missing_device_is_told_only_where_one_is_wanted(monkeypatch: pytest.M
         check_device(["qsmnet"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     check_device(["qsmnet"])
+
+
+@pytest.mark.parametrize(
+    ("listed", "count", "names"),
+    [
+        (None, 2, ["0", "1"]),
+        (None, 0, []),
+        ("3,1", 2, ["3", "1"]),
+        ("GPU-5f, MIG-07", 2, ["GPU-5f", "MIG-07"]),
+        ("2,-1,3", 1, ["2"]),
+        ("", 0, []),
+    ],
+)
+def test_devices_have_the_names_that_the_user_gave(
+    listed: str | None, count: int, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if listed is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    assert visible_devices() == names

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,13 @@ def test_a_missing_or_broken_card_is_refused(saved: Path) -> None:
 def test_a_channel_that_normalises_to_nothing_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(CardError, match=f"inputs.{next(iter(wrong))}: "):
         dataclasses.replace(CARD, inputs=(dataclasses.replace(CARD.inputs[0], **wrong),))
+
+
+def test_a_file_is_read_again_where_it_has_changed(tmp_path: Path) -> None:
+    file, read_files = tmp_path / "file", []
+    version = weights.while_unchanged(lambda path: read_files.append(path) or path.read_text())
+    file.write_text("old")
+    assert (version(file), version(file), len(read_files)) == ("old", "old", 1)
+    file.write_text("new")
+    os.utime(file, ns=(0, 1))
+    assert version(file) == "new"

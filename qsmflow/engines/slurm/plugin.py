@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from nipype.pipeline.plugins.base import DistributedPluginBase
 from nipype.pipeline.plugins.multiproc import run_node
 
 from qsmflow.config.slurm import SLURM
-from qsmflow.engines.pool import start_pool
+from qsmflow.engines.pool import Pool, outcome
 
 from . import commands
 from .commands import Ended, FullError, SilentError, SlurmError
@@ -68,7 +68,7 @@ class SLURMPlugin(DistributedPluginBase):
         self._count = 0
         self._looked = self._polled = time.monotonic()
         self._silent = False
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool = Pool(settings.local_processes)
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Execute `graph`; however that ends, no job of it stays in the queue."""
@@ -79,8 +79,7 @@ class SLURMPlugin(DistributedPluginBase):
             self._end()
 
     def _end(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown()
         # by name, as an interrupt may have come before the id of a job did
         names = {task.name(self._prefix) for task in self._tasks.values()}
         try:
@@ -93,7 +92,7 @@ class SLURMPlugin(DistributedPluginBase):
     def _submit_job(self, node: Node, updatehash: bool = False) -> int:
         self._count += 1
         if node.need.minutes <= self._settings.local_minutes and not node.need.gpus:
-            self._here[self._count] = self._compute_here(node, self._count)
+            self._here[self._count] = self._pool.submit(_run_here, node, self._settings.settle, self._count)
             return self._count
         folder = self._folder / "jobs" / node.fullname
         task = Task(node, node.need, folder, self._settings.retries)
@@ -105,15 +104,6 @@ class SLURMPlugin(DistributedPluginBase):
         else:
             self._try_to_submit(self._count)
         return self._count
-
-    def _compute_here(self, node: Node, number: int) -> Future[Any]:
-        if self._pool is None:
-            self._pool = start_pool(self._settings.local_processes)
-        try:
-            return self._pool.submit(_run_here, node, self._settings.settle, number)
-        except RuntimeError:  # a process of the pool was killed; what was in it has failed, this gets another
-            self._pool = None
-            return self._compute_here(node, number)
 
     def _try_to_submit(self, number: int) -> None:
         task = self._tasks[number]
@@ -131,10 +121,7 @@ class SLURMPlugin(DistributedPluginBase):
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
         here = self._here.get(taskid)
         if here is not None:
-            if not here.done():
-                return None
-            error = here.exception()
-            return {"result": None, "traceback": [f"{type(error).__name__}: {error}"]} if error else here.result()
+            return outcome(here)
         now = time.monotonic()
         if now - self._looked >= LOOK:
             self._looked = now

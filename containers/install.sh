@@ -1,0 +1,9 @@
+#!/bin/sh
+# What every image has: qsmflow of the folder in which this is called, in /opt/qsmflow, with the versions of the
+# constraints. The arguments are options of pip for torch alone: those of its CPU index, or none, which brings CUDA.
+set -eu
+here=$(dirname "$0")
+python -m venv /opt/qsmflow
+install="/opt/qsmflow/bin/pip install --no-cache-dir --no-compile"
+$install "$@" "$(grep '^torch==' "$here/constraints.txt")"
+PIP_CONSTRAINT=$here/constraints.txt $install .
