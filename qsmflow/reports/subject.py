@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import qsmflow
-from qsmflow.bids.write import write_atomic, write_text
+from qsmflow.bids.write import write_bytes, write_text
 from qsmflow.errors import InputError
 from qsmflow.reports import facts, maps, orientations
 from qsmflow.reports.blocks import Section
@@ -43,17 +43,10 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
     sections = build_sections(out_dir, label, heads, run)
     for section in sections:
         for picture in section.pictures():
-            _write_bytes(out_dir / f"sub-{label}" / "figures" / f"{picture.name}.png", picture.png)
+            write_bytes(out_dir / f"sub-{label}" / "figures" / f"{picture.name}.png", picture.png)
     page = out_dir / f"sub-{label}.html"
     write_text(page, render(f"sub-{label}", sections, run))
     return page
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    def fill(temporary: Path) -> None:
-        temporary.write_bytes(content)
-
-    write_atomic(path, fill)
 
 
 def build_sections(out_dir: Path, subject: str, heads: list[HeadFiles], run: RunRecord | None) -> list[Section]:

@@ -14,11 +14,19 @@ from qsmflow.core.grid import as_size
 from qsmflow.core.mask.morphology import depth
 from qsmflow.phantom.acquisition import brain_sources
 from qsmflow.phantom.analytic import coordinates, cylinder_field, distance_to_line, share_within, sphere_field
-from qsmflow.phantom.pose import b0_direction, grid_around, rotation
-from qsmflow.phantom.sampling import Head, brain_box, sample_head
+from qsmflow.phantom.pose import b0_direction, grid_around, rigid
+from qsmflow.phantom.sampling import Head, Sample, sample_head
 from qsmflow.training.draws import Draws, seeded
 
 Vector = tuple[float, float, float]
+#: Echo time, s, of magnitudes, and at which nonlinear methods take a field as a phase.
+ECHO = 0.008
+#: ppm: noise of the fields, where a study does not say otherwise.
+NOISE = 0.002
+#: Seed of the head that methods are held against; no network was trained on it.
+HEAD = 1_000_000
+#: Straight, and turned by 25 degrees about both axes across B0.
+ORIENTATIONS = ((0.0, 0.0, 0.0), (25.0, 0.0, 0.0), (-25.0, 0.0, 0.0), (0.0, 25.0, 0.0), (0.0, -25.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class Problem:
         bool.
     labels
         Tissue of most of each voxel, uint8.
+    magnitude
+        At `ECHO`, arbitrary units.
     affine
         Of the grid, 4x4, mm.
     sd
@@ -47,6 +57,7 @@ class Problem:
     chi: torch.Tensor
     mask: torch.Tensor
     labels: torch.Tensor
+    magnitude: torch.Tensor
     affine: np.ndarray
     sd: float = 0.0
     seed: int = 1
@@ -72,6 +83,11 @@ class Problem:
         """The same with noise of `sd` ppm; of any two levels the noise differs by a factor alone."""
         return dataclasses.replace(self, sd=sd)
 
+    def within(self, mask: torch.Tensor) -> Problem:
+        """The same where `mask`, bool (X, Y, Z), is true alone."""
+        clean, chi = (torch.where(mask, one, 0.0) for one in (self.clean, self.chi))
+        return dataclasses.replace(self, clean=clean, chi=chi, mask=mask)
+
 
 def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[float] = (0.0, 0.0, 0.0)) -> Problem:
     """The brain of a head, which lies straight in the scanner, without noise.
@@ -90,9 +106,8 @@ def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[flo
     low, high = brain_box(head, rotation(tilt))
     affine, shape = grid_around((low - 6.0).tolist(), (high + 6.0).tolist(), voxel_size, tilt)
     sample = sample_head(head, affine, shape, np.eye(4))
-    mask, sources = sample.brain > 0.5, brain_sources(sample)
-    field = forward_field(sources, voxel_size, b0_direction(affine))
-    return Problem(torch.where(mask, field, 0.0), torch.where(mask, sources, 0.0), mask, sample.labels, affine)
+    _, local = total_and_local_field(sample, voxel_size, b0_direction(affine), head.outside)
+    return _of_brain(sample, local, affine)
 
 
 def with_lesions(problem: Problem, values: Sequence[float], *, radius: float = 4.0) -> tuple[Problem, torch.Tensor]:
@@ -172,4 +187,52 @@ def shapes_problem(size: int, *, snr: float = 100.0, seed: int = 0) -> Problem:
     mask = points.norm(dim=-1) < unit * 115.0
     clean = torch.where(mask, field, 0.0)
     sd = float(clean.abs().max()) / snr
-    return Problem(clean, torch.where(mask, chi, 0.0), mask, mask.to(torch.uint8), np.eye(4), sd, seed)
+    return Problem(clean, torch.where(mask, chi, 0.0), mask, mask.to(torch.uint8), mask.float(), np.eye(4), sd, seed)
+
+
+def turned(problem: Problem, angles: Sequence[float]) -> Problem:
+    """The same head, turned in the scanner together with its grid: another direction of B0 in the same voxels.
+
+    Parameters
+    ----------
+    problem
+        A head that lies straight.
+    angles
+        About the three axes of the scanner, degrees.
+
+    Returns
+    -------
+    Problem
+        With the field of its truth alone, without that of the brain in voxels at the rim of the mask.
+    """
+    affine = rigid(angles) @ problem.affine
+    clean = forward_field(problem.chi, problem.voxel_size, b0_direction(affine))
+    return dataclasses.replace(problem, clean=torch.where(problem.mask, clean, 0.0), affine=affine)
+
+
+def whole_head_problem(head: Head, voxel_size: float) -> tuple[Problem, torch.Tensor]:
+    """A straight head on a grid that holds all of it, and its total field, ppm, (X, Y, Z); without noise."""
+    affine, shape = grid_around(*head.bounds, (voxel_size,) * 3)
+    sample = sample_head(head, affine, shape, np.eye(4))
+    total, local = total_and_local_field(sample, (voxel_size,) * 3, b0_direction(affine), head.outside)
+    return _of_brain(sample, local, affine), total
+
+
+def _of_brain(sample: Sample, local: torch.Tensor, affine: np.ndarray) -> Problem:
+    mask = sample.brain > 0.5
+    mean = sample.brain_chi.sum() / sample.brain.sum()
+    chi = torch.where(mask, sample.brain_chi - mean * sample.brain, 0.0)
+    magnitude = sample.m0 * torch.exp(-ECHO * sample.r2star)
+    return Problem(torch.where(mask, local, 0.0), chi, mask, sample.labels, magnitude, affine)
+
+
+def _brain_box(head: Head, tilt: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Corners of the box about the brain along the axes of a tilted grid, mm, from samples 3 mm apart."""
+    step = (3.0,) * 3
+    low, high = (np.array(corner) for corner in head.bounds)
+    reach = float(max(np.linalg.norm(low), np.linalg.norm(high)))
+    affine, shape = grid_around([-reach] * 3, [reach] * 3, step, tilt)
+    brain = sample_head(head, affine, shape, np.eye(4), supersample=1).brain > 0.5
+    start = np.linalg.inv(affine[:3, :3] / step) @ affine[:3, 3]
+    at = start + torch.nonzero(brain).numpy() * step
+    return (at.min(0) - 6.0).tolist(), (at.max(0) + 6.0).tolist()
