@@ -39,6 +39,7 @@ _CODE = (
     "config",
     "studies/problems.py",
     "studies/methods.py",
+    "studies/measured.py",
     "studies/cost.py",
 )
 

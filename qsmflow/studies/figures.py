@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from qsmflow.reports.blocks import Picture
-from qsmflow.reports.figures import chi_scale, side_by_side
+from qsmflow.reports.figures import chi_scale, noise_scale, side_by_side
 from qsmflow.reports.volume import Volume, choose_cuts
 
 from .study import Done, Row, Value
@@ -121,6 +121,24 @@ def maps(name: str, done: Sequence[Done], by: str = "method", *, limit: float = 
         png = side_by_side(shown, cuts, chi_scale(scale), mask=frame.mask)
         pictures.append(Picture(f"{name}_{kind}", png, f"{caption} Axial, coronal and sagittal slices.", caption))
     return pictures
+
+
+def spread(name: str, done: Sequence[Done], by: str = "method") -> list[Picture]:
+    """The standard deviation of the maps of each value of `by` over cases that share a grid, ppm."""
+    groups: dict[str, list[torch.Tensor]] = {}
+    affine = None
+    for one in done:
+        if one.maps is not None:
+            made, _, affine = _read(one.maps)
+            groups.setdefault(str(one.case.row[by]), []).append(made)
+    volumes = {which: _volume(torch.stack(group).std(0), affine) for which, group in groups.items() if len(group) > 1}
+    if not volumes:
+        return []
+    frame = next(iter(volumes.values()))
+    inside = np.concatenate([volume.data[volume.mask] for volume in volumes.values()])
+    caption = f"Standard deviation of the maps of {', '.join(volumes)} across orientations, ppm."
+    png = side_by_side(volumes, choose_cuts(frame.mask, frame.voxel_size), noise_scale(inside, "χ (ppm)"))
+    return [Picture(name, png, f"{caption} Axial, coronal and sagittal slices.", caption)]
 
 
 def _read(path: Path) -> tuple[torch.Tensor, torch.Tensor, Any]:

@@ -83,6 +83,10 @@ class Problem:
         """The same with noise of `sd` ppm; of any two levels the noise differs by a factor alone."""
         return dataclasses.replace(self, sd=sd)
 
+    def with_seed(self, seed: int) -> Problem:
+        """The same with other noise."""
+        return dataclasses.replace(self, seed=seed)
+
     def within(self, mask: torch.Tensor) -> Problem:
         """The same where `mask`, bool (X, Y, Z), is true alone."""
         clean, chi = (torch.where(mask, one, 0.0) for one in (self.clean, self.chi))
