@@ -28,6 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="output of 'qsmflow run' on several orientations, not simulated heads"
     )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="label map that heads are simulated from")
+    parser.add_argument("--brain", type=Path, metavar="FILE", help="brain mask on the grid of --labels")
     parser.add_argument("--worker", choices=("cf", "slurm"), default="cf", help="processes here, or jobs (default: cf)")
     parser.add_argument("--nprocs", type=int, metavar="N", help="processes of cf (default: CPUs this process may use)")
     parser.add_argument("--sbatch", default="", metavar="WORDS", help="for sbatch, such as '--partition=cpu --mem=8G'")
@@ -42,6 +44,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--sbatch: is for --worker slurm alone; leave it out")
     if args.data is not None and not args.data.is_dir():
         raise UsageError(f"--data {args.data}: no such folder; give the output of 'qsmflow run'")
+    if args.brain is not None and args.labels is None:
+        raise UsageError("--brain: is of a label map; give --labels too")
+    head = tuple(path.absolute() for path in (args.labels, args.brain) if path is not None)
+    for path in head:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file; give a label map, and its brain mask")
     from qsmflow.engines.allowed import available_cpus
     from qsmflow.studies.conduct import conduct
     from qsmflow.studies.study import Request
@@ -50,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         with Progress() as progress:
             page = conduct(
                 name,
-                Request(quick=args.quick, data=args.data and args.data.absolute()),
+                Request(quick=args.quick, data=args.data and args.data.absolute(), head=head),
                 args.out.absolute(),
                 command=shlex.join(["qsmflow", *args.words]),
                 worker=args.worker,

@@ -15,12 +15,11 @@ import torch
 from qsmflow.config import BACKGROUNDS
 from qsmflow.core import background
 from qsmflow.core.metrics import nrmse
-from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block
 
 from .figures import maps
 from .methods import invert
-from .problems import HEAD, NOISE, Problem, whole_head_problem
+from .problems import NOISE, Problem, study_head, whole_head_problem
 from .study import Case, Done, Outcome, Request, Score, Study, Varied
 from .tables import pivot, rows_of
 
@@ -45,7 +44,7 @@ def _cases(request: Request) -> list[Case]:
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Problem, torch.Tensor]:
-    made, total = whole_head_problem(ProceduralHead(HEAD), float(problem["voxel"]))
+    made, total = whole_head_problem(study_head(files), float(problem["voxel"]))
     noisy = made.with_noise(NOISE)
     return noisy, torch.where(made.mask, total + noisy.field - made.clean, 0.0)
 
@@ -84,4 +83,4 @@ def _show(done: Sequence[Done]) -> list[Block]:
     return [pivot(caption, rows_of(done), ("method", "radius")), *maps("background", shown)]
 
 
-STUDY = Study(_cases, _prepare, _compute, _show)
+STUDY = Study(_cases, _prepare, _compute, _show, headed=True)

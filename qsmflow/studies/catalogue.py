@@ -18,6 +18,7 @@ NAMES = (
     "linearity",
     "regularisation",
     "background",
+    "grids",
     "orientation",
     "timing",
 )

@@ -16,11 +16,12 @@ from qsmflow.config import INVERSIONS
 from qsmflow.core.challenge import challenge_metrics
 from qsmflow.core.metrics import hfen, nrmse, xsim
 from qsmflow.phantom.head import ProceduralHead
+from qsmflow.phantom.sampling import Head
 from qsmflow.reports.blocks import Block
 
 from .figures import maps
 from .methods import cases_of, invert
-from .problems import HEAD, NOISE, Problem, brain_problem
+from .problems import NOISE, Problem, brain_problem, study_head
 from .study import Case, Done, Outcome, Request, Score, Study, Varied
 from .tables import pivot, rows_of
 
@@ -29,20 +30,27 @@ _WHITE, _STONE, _BLEED = 8, 16, 17
 _MIDDLE = 12.0
 
 
-class ChallengeHead(ProceduralHead):
-    """A procedural head without haemorrhage, with one calcification or none; white matter is in their place."""
+class ChallengeHead:
+    """A head without haemorrhage, with a calcification or none; white matter is in their place.
 
-    def __init__(self, seed: int, *, calcified: bool):
-        super().__init__(seed)
-        self._calcified = calcified
+    Of the two of a procedural head that of the pineal stays; of a label map, all.
+    """
+
+    def __init__(self, head: Head, *, calcified: bool):
+        self.tissues, self.bounds, self.outside = head.tissues, head.bounds, head.outside
+        self._head, self._calcified = head, calcified
 
     def labels_at(self, points: torch.Tensor) -> torch.Tensor:
         """Label at each of `points` (..., 3) in mm: uint8, (...)."""
-        labels = super().labels_at(points)
+        labels = self._head.labels_at(points)
         stone = labels == _STONE
         if self._calcified:
-            stone &= points[..., 0].abs() < _MIDDLE
+            stone &= (points[..., 0].abs() > _MIDDLE) & isinstance(self._head, ProceduralHead)
         return labels.masked_fill(stone | (labels == _BLEED), _WHITE)
+
+    def texture_at(self, points: torch.Tensor) -> torch.Tensor:
+        """As that of the head."""
+        return self._head.texture_at(points)
 
 
 def _cases(request: Request) -> list[Case]:
@@ -52,7 +60,7 @@ def _cases(request: Request) -> list[Case]:
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> Problem:
-    head = ChallengeHead(HEAD, calcified=problem["calcification"] == "with")
+    head = ChallengeHead(study_head(files), calcified=problem["calcification"] == "with")
     return brain_problem(head, (float(problem["voxel"]),) * 3).with_noise(NOISE)
 
 
@@ -84,4 +92,4 @@ def _show(done: Sequence[Done]) -> list[Block]:
     return blocks
 
 
-STUDY = Study(_cases, _prepare, _compute, _show)
+STUDY = Study(_cases, _prepare, _compute, _show, headed=True)

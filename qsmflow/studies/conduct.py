@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -63,7 +64,11 @@ def conduct(
     study = catalogue.load(name)
     if request.data is not None and not study.measured:
         raise UsageError(f"--data: study {name} is of simulated heads alone; leave it out, or take orientation")
+    if request.head and (not study.headed or request.data is not None):
+        raise UsageError(f"--labels: study {name} simulates no head here; leave it out")
     cases = study.cases(request)
+    if request.head:
+        cases = [replace(case, files=request.head) for case in cases]
     processes = 1 if study.alone else processes
     done = compute(
         name, cases, out / "cache", worker=worker, processes=processes, sbatch=sbatch, total=total, tell=tell

@@ -13,12 +13,11 @@ import numpy as np
 import torch
 
 from qsmflow.config import NETWORKS
-from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block
 
 from .figures import against, maps
 from .methods import cases_of, invert
-from .problems import HEAD, NOISE, Problem, brain_problem, with_lesions
+from .problems import NOISE, Problem, brain_problem, study_head, with_lesions
 from .study import Case, Done, Outcome, Request, Row, Score, Study, Varied
 from .tables import pivot, rows_of
 
@@ -32,7 +31,7 @@ def _cases(request: Request) -> list[Case]:
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Problem, torch.Tensor]:
-    plain = brain_problem(ProceduralHead(HEAD), (float(problem["voxel"]),) * 3).with_noise(NOISE)
+    plain = brain_problem(study_head(files), (float(problem["voxel"]),) * 3).with_noise(NOISE)
     # the wider one leaves whole voxels within a lesion on coarse grids too
     return with_lesions(plain, _LESIONS[int(problem["half"]) :: 2], radius=max(4.0, 2.5 * float(problem["voxel"])))
 
@@ -74,4 +73,4 @@ def _lines(done: Sequence[Done]) -> list[Row]:
     return lines
 
 
-STUDY = Study(_cases, _prepare, _compute, _show)
+STUDY = Study(_cases, _prepare, _compute, _show, headed=True)

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from qsmflow.core.metrics import hfen, nrmse, psnr_rescaled, ssim
 from qsmflow.nets import predict
-from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block, Note
 
 from .figures import curves, maps
 from .methods import invert
-from .problems import HEAD, Problem, brain_problem
+from .problems import Problem, brain_problem, study_head
 from .study import Case, Done, Outcome, Request, Row, Score, Study, Varied
 from .tables import pivot, rows_of
 
@@ -39,7 +38,7 @@ def _cases(request: Request) -> list[Case]:
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> Problem:
-    return brain_problem(ProceduralHead(HEAD), (float(problem["voxel"]),) * 3)
+    return brain_problem(study_head(files), (float(problem["voxel"]),) * 3)
 
 
 def _compute(made: Problem, varied: Varied) -> Outcome:
@@ -82,4 +81,4 @@ def _verdict(rows: Sequence[Row]) -> str:
     return f"Least NRMSE of the map at each noise: {', '.join(best)}."
 
 
-STUDY = Study(_cases, _prepare, _compute, _show)
+STUDY = Study(_cases, _prepare, _compute, _show, headed=True)

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from qsmflow.core.metrics import hfen, nrmse, psnr_rescaled, region_statistics, ssim
 from qsmflow.core.paired import paired_tests
-from qsmflow.phantom.head import ProceduralHead
 from qsmflow.phantom.tissues import read_tissues
 from qsmflow.reports.blocks import Block, Table
 
 from .figures import boxes, maps, spread
 from .measured import Orientation, heads, magnitude_of, read, simulated
 from .methods import cases_of, invert
-from .problems import HEAD, NOISE, ORIENTATIONS, brain_problem
+from .problems import NOISE, ORIENTATIONS, brain_problem, study_head
 from .study import Case, Done, Outcome, Request, Score, Study, Varied
 from .tables import number, pivot, rows_of
 
@@ -55,7 +54,7 @@ def _cases(request: Request) -> list[Case]:
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> dict[str, Orientation]:
     if problem["head"] == _SIMULATED:
-        return simulated(brain_problem(ProceduralHead(HEAD), (float(problem["voxel"]),) * 3).with_noise(NOISE))
+        return simulated(brain_problem(study_head(files), (float(problem["voxel"]),) * 3).with_noise(NOISE))
     orientations = heads(Path(str(problem["data"])))[str(problem["head"])]
     return {name: read(one) for name, one in orientations.items()}
 
@@ -106,4 +105,4 @@ def _tests(done: Sequence[Done], metric: str) -> Table:
     return Table(f"{metric}: paired t-tests over {len(next(iter(values.values()), []))} orientations", head, lines)
 
 
-STUDY = Study(_cases, _prepare, _compute, _show, measured=True)
+STUDY = Study(_cases, _prepare, _compute, _show, measured=True, headed=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,8 +15,11 @@ from qsmflow.core.grid import as_size
 from qsmflow.core.mask.morphology import depth
 from qsmflow.phantom.acquisition import brain_sources
 from qsmflow.phantom.analytic import coordinates, cylinder_field, distance_to_line, share_within, sphere_field
+from qsmflow.phantom.head import ProceduralHead
+from qsmflow.phantom.labels import read_labels
 from qsmflow.phantom.pose import b0_direction, grid_around, rigid
 from qsmflow.phantom.sampling import Head, Sample, sample_head
+from qsmflow.phantom.tissues import read_tissues
 from qsmflow.training.draws import Draws, seeded
 
 Vector = tuple[float, float, float]
@@ -91,6 +95,13 @@ class Problem:
         """The same where `mask`, bool (X, Y, Z), is true alone."""
         clean, chi = (torch.where(mask, one, 0.0) for one in (self.clean, self.chi))
         return dataclasses.replace(self, clean=clean, chi=chi, mask=mask)
+
+
+def study_head(files: Sequence[Path]) -> Head:
+    """The head that methods are held against: of a label map, and of its brain mask, where given; else procedural."""
+    if not files:
+        return ProceduralHead(HEAD)
+    return read_labels(files[0], read_tissues("head"), brain=files[1] if len(files) > 1 else None)
 
 
 def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[float] = (0.0, 0.0, 0.0)) -> Problem:

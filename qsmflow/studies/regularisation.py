@@ -12,12 +12,11 @@ from pathlib import Path
 
 from qsmflow import config
 from qsmflow.core.metrics import nrmse
-from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block
 
 from .figures import boxes, curves, maps
 from .methods import invert
-from .problems import HEAD, NOISE, ORIENTATIONS, Problem, brain_problem, turned
+from .problems import NOISE, ORIENTATIONS, Problem, brain_problem, study_head, turned
 from .study import Case, Done, Outcome, Request, Score, Study, Varied
 from .tables import pivot, rows_of
 
@@ -38,7 +37,7 @@ def _cases(request: Request) -> list[Case]:
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> Problem:
-    straight = brain_problem(ProceduralHead(HEAD), (float(problem["voxel"]),) * 3)
+    straight = brain_problem(study_head(files), (float(problem["voxel"]),) * 3)
     return turned(straight, ORIENTATIONS[int(problem["orientation"]) - 1]).with_noise(NOISE)
 
 
@@ -67,4 +66,4 @@ def _show(done: Sequence[Done]) -> list[Block]:
     ]
 
 
-STUDY = Study(_cases, _prepare, _compute, _show)
+STUDY = Study(_cases, _prepare, _compute, _show, headed=True)

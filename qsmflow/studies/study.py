@@ -28,10 +28,13 @@ class Request:
         Small grids and fewer of them, so that all studies together take minutes; methods at their default settings.
     data
         Output of `qsmflow run` on several orientations, in place of simulated heads; None: simulated.
+    head
+        Label map, and optionally the brain mask on its grid, from which heads are simulated; none: a procedural head.
     """
 
     quick: bool = False
     data: Path | None = None
+    head: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,8 @@ class Study:
         From everything that was computed to tables and pictures, in order.
     alone
         Whether cases must not run beside each other, since they are timed.
-    measured
-        Whether `Request.data` is understood.
+    measured, headed
+        Whether `Request.data` is understood; and whether the heads may be of `Request.head`.
     """
 
     cases: Callable[[Request], list[Case]]
@@ -123,3 +126,4 @@ class Study:
     show: Callable[[Sequence[Done]], list[Block]]
     alone: bool = False
     measured: bool = False
+    headed: bool = False

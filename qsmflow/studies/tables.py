@@ -73,12 +73,12 @@ def pivot(
         if row["note"]:
             notes[key] = str(row["note"])
             continue
-        head = f"{row[across]}, {row['unit']}" if across == "metric" and row["unit"] else f"{row[across]}"
+        head = _plain(row[across]) + (f", {row['unit']}" if across == "metric" and row["unit"] else "")
         if head not in heads:
             heads.append(head)
         line.setdefault(head, []).append(float(row["value"]))
     body = [
-        [*(str(part) for part in key), *(_cell(line.get(head), notes.get(key, "")) for head in heads)]
+        [*(_plain(part) for part in key), *(_cell(line.get(head), notes.get(key, "")) for head in heads)]
         for key, line in cells.items()
     ]
     names = [*down, *heads]

@@ -83,7 +83,7 @@ def test_cases_differ_and_name_their_networks(name: str) -> None:
 
 
 def test_challenge_with_and_without_its_calcification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COARSE, "voxel", 3.0)
+    monkeypatch.setitem(COARSE, "voxel", 2.0)
     done = results("challenge", tmp_path)
     assert len(values(done, "NRMSE")) == 4
     assert len(values(done, "CalcStreak", calcification="with")) == 2
@@ -96,7 +96,7 @@ def test_challenge_with_and_without_its_calcification(tmp_path: Path, monkeypatc
 def test_the_head_of_the_challenge_has_one_calcification(monkeypatch: pytest.MonkeyPatch) -> None:
     points = torch.cartesian_prod(*(torch.arange(-70.0, 71.0, 2.0),) * 3)
     for calcified in (True, False):
-        labels = challenge.ChallengeHead(problems.HEAD, calcified=calcified).labels_at(points)
+        labels = challenge.ChallengeHead(problems.study_head(()), calcified=calcified).labels_at(points)
         stones = points[labels == 16]
         assert bool(len(stones)) == calcified
         assert not len(stones) or float((stones - stones.mean(0)).norm(dim=-1).max()) < 6.0

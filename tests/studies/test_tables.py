@@ -34,14 +34,14 @@ def test_a_number_a_line() -> None:
 
 def test_a_cell_is_a_value_or_mean_and_deviation_or_why_there_is_none() -> None:
     table = pivot("Errors", [*ROWS, LEFT_OUT], ("method",), "sd", beside={"l2": "9"})
-    assert table.head == ["method", "0.0", "3.0", "published"]
+    assert table.head == ["method", "0", "3", "published"]
     assert table.rows == [
         ["l2", "10", "124 ± 1.41", "9"],
         ["tkd", "n/a", "", ""],
         ["siqsm", "no weights", "no weights", ""],
     ]
     assert markdown(table).splitlines()[2:5] == [
-        "| method | 0.0 | 3.0 | published |",
+        "| method | 0 | 3 | published |",
         "| --- | --- | --- | --- |",
         "| l2 | 10 | 124 ± 1.41 | 9 |",
     ]
