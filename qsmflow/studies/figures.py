@@ -13,6 +13,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from qsmflow.reports.blocks import Picture
 from qsmflow.reports.figures import chi_scale, noise_scale, side_by_side
@@ -112,7 +113,7 @@ def maps(name: str, done: Sequence[Done], by: str = "method", *, limit: float = 
     if not volumes:
         return []
     frame = volumes["truth"]
-    cuts = choose_cuts(frame.mask, frame.voxel_size)
+    cuts = choose_cuts(_bulk(frame.mask), frame.voxel_size)
     named = ", ".join(differences)
     pictures = []
     for kind, shown, scale in (("maps", volumes, limit), ("differences", differences, limit / 2.0)):
@@ -137,7 +138,7 @@ def spread(name: str, done: Sequence[Done], by: str = "method") -> list[Picture]
     frame = next(iter(volumes.values()))
     inside = np.concatenate([volume.data[volume.mask] for volume in volumes.values()])
     caption = f"Standard deviation of the maps of {', '.join(volumes)} across orientations, ppm."
-    png = side_by_side(volumes, choose_cuts(frame.mask, frame.voxel_size), noise_scale(inside, "χ (ppm)"))
+    png = side_by_side(volumes, choose_cuts(_bulk(frame.mask), frame.voxel_size), noise_scale(inside, "χ (ppm)"))
     return [Picture(name, png, f"{caption} Axial, coronal and sagittal slices.", caption)]
 
 
@@ -145,6 +146,15 @@ def _read(path: Path) -> tuple[torch.Tensor, torch.Tensor, Any]:
     # the file is our own, written by `execute`
     held = torch.load(path, weights_only=False)
     return held["map"].float(), held["truth"].float(), held["affine"]
+
+
+def _bulk(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask without the slices that hold less than a tenth of what the fullest does, such as those of a stray vein."""
+    inside = mask.copy()
+    for axis in range(3):
+        count = mask.sum(tuple(other for other in range(3) if other != axis))
+        inside &= (count > 0.1 * count.max()).reshape([-1 if one == axis else 1 for one in range(3)])
+    return inside
 
 
 def _volume(data: torch.Tensor, affine: Any) -> Volume:
