@@ -21,6 +21,8 @@ NAMES = (
     "grids",
     "orientation",
     "timing",
+    "loss",
+    "patch",
 )
 
 

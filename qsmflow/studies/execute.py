@@ -41,6 +41,7 @@ _CODE = (
     "studies/methods.py",
     "studies/measured.py",
     "studies/cost.py",
+    "studies/budget.py",
 )
 
 

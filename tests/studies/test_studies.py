@@ -168,3 +168,15 @@ def test_noise_alone_and_denoised(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert quality[0] == math.inf and quality[1:] == sorted(quality[1:], reverse=True)
     blocks = shown("noise", done, pictures=8, tables=6)
     assert any("Least NRMSE" in getattr(block, "text", "") for block in blocks)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["loss", "patch"])
+def test_networks_of_a_small_budget(name: str, tmp_path: Path) -> None:
+    study = catalogue.load(name)
+    case = study.cases(Request(quick=True))[0]
+    outcome = study.compute(study.prepare({**case.problem, "steps": 2}, ()), case.varied)
+    assert [score.metric for score in outcome.scores] == ["nrmse", "hfen", "xsim"]
+    torch.save({"affine": outcome.affine, **outcome.maps}, tmp_path / "maps.pt")
+    rows = [{**case.row, "note": "", **score._asdict()} for score in outcome.scores]
+    shown(name, [Done(case, rows, tmp_path / "maps.pt")], pictures=2, tables=1)
