@@ -18,12 +18,12 @@ QUICK = ("tkd", "l2", "vsharp", "none", "no network")
 COARSE = {"voxel": 4.0, "size": 24}
 
 
-def results(name: str, folder: Path) -> list[Done]:
-    """What the quick study comes to on coarse grids, where it is by one of `QUICK`."""
+def results(name: str, folder: Path, *, quick: bool = True) -> list[Done]:
+    """What the study comes to on coarse grids, where it is by one of `QUICK`."""
     study = catalogue.load(name)
     prepared: dict[str, object] = {}
     done = []
-    for number, case in enumerate(study.cases(Request(quick=True))):
+    for number, case in enumerate(study.cases(Request(quick=quick))):
         if not set(QUICK) & set(map(str, case.row.values())) or case.problem.get("size", 0) > 64:
             continue
         problem = {key: COARSE.get(key, value) for key, value in case.problem.items()}
@@ -84,7 +84,7 @@ def test_cases_differ_and_name_their_networks(name: str) -> None:
 
 def test_challenge_with_and_without_its_calcification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COARSE, "voxel", 2.0)
-    done = results("challenge", tmp_path)
+    done = results("challenge", tmp_path, quick=False)
     assert len(values(done, "NRMSE")) == 4
     assert len(values(done, "CalcStreak", calcification="with")) == 2
     assert not values(done, "CalcStreak", calcification="without")
