@@ -13,12 +13,12 @@ import torch
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.grid import as_size
 from qsmflow.core.mask.morphology import depth
-from qsmflow.phantom.acquisition import brain_sources
+from qsmflow.phantom.acquisition import brain_sources, total_and_local_field
 from qsmflow.phantom.analytic import coordinates, cylinder_field, distance_to_line, share_within, sphere_field
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.phantom.labels import read_labels
-from qsmflow.phantom.pose import b0_direction, grid_around, rigid
-from qsmflow.phantom.sampling import Head, Sample, sample_head
+from qsmflow.phantom.pose import b0_direction, grid_around, rigid, rotation
+from qsmflow.phantom.sampling import Head, Sample, brain_box, sample_head
 from qsmflow.phantom.tissues import read_tissues
 from qsmflow.training.draws import Draws, seeded
 
@@ -121,8 +121,7 @@ def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[flo
     low, high = brain_box(head, rotation(tilt))
     affine, shape = grid_around((low - 6.0).tolist(), (high + 6.0).tolist(), voxel_size, tilt)
     sample = sample_head(head, affine, shape, np.eye(4))
-    _, local = total_and_local_field(sample, voxel_size, b0_direction(affine), head.outside)
-    return _of_brain(sample, local, affine)
+    return _of_brain(sample, forward_field(brain_sources(sample), voxel_size, b0_direction(affine)), affine)
 
 
 def with_lesions(problem: Problem, values: Sequence[float], *, radius: float = 4.0) -> tuple[Problem, torch.Tensor]:
@@ -235,19 +234,6 @@ def whole_head_problem(head: Head, voxel_size: float) -> tuple[Problem, torch.Te
 
 def _of_brain(sample: Sample, local: torch.Tensor, affine: np.ndarray) -> Problem:
     mask = sample.brain > 0.5
-    mean = sample.brain_chi.sum() / sample.brain.sum()
-    chi = torch.where(mask, sample.brain_chi - mean * sample.brain, 0.0)
+    chi = torch.where(mask, brain_sources(sample), 0.0)
     magnitude = sample.m0 * torch.exp(-ECHO * sample.r2star)
     return Problem(torch.where(mask, local, 0.0), chi, mask, sample.labels, magnitude, affine)
-
-
-def _brain_box(head: Head, tilt: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Corners of the box about the brain along the axes of a tilted grid, mm, from samples 3 mm apart."""
-    step = (3.0,) * 3
-    low, high = (np.array(corner) for corner in head.bounds)
-    reach = float(max(np.linalg.norm(low), np.linalg.norm(high)))
-    affine, shape = grid_around([-reach] * 3, [reach] * 3, step, tilt)
-    brain = sample_head(head, affine, shape, np.eye(4), supersample=1).brain > 0.5
-    start = np.linalg.inv(affine[:3, :3] / step) @ affine[:3, 3]
-    at = start + torch.nonzero(brain).numpy() * step
-    return (at.min(0) - 6.0).tolist(), (at.max(0) + 6.0).tolist()
