@@ -33,7 +33,7 @@ _MIDDLE = 12.0
 class ChallengeHead:
     """A head without haemorrhage, with a calcification or none; white matter is in their place.
 
-    Of the two of a procedural head that of the pineal stays; of a label map, all.
+    Of the two of a procedural head that of the pineal goes; those of a label map stay.
     """
 
     def __init__(self, head: Head, *, calcified: bool):
@@ -45,7 +45,7 @@ class ChallengeHead:
         labels = self._head.labels_at(points)
         stone = labels == _STONE
         if self._calcified:
-            stone &= (points[..., 0].abs() > _MIDDLE) & isinstance(self._head, ProceduralHead)
+            stone &= (points[..., 0].abs() < _MIDDLE) & isinstance(self._head, ProceduralHead)
         return labels.masked_fill(stone | (labels == _BLEED), _WHITE)
 
     def texture_at(self, points: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from qsmflow.nets import weights
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block, Picture, Table
 from qsmflow.studies import catalogue, challenge, problems
+from qsmflow.studies.problems import brain_problem
 from qsmflow.studies.study import Case, Done, Request
 
 QUICK = ("tkd", "l2", "vsharp", "none", "no network")
@@ -82,15 +84,21 @@ def test_cases_differ_and_name_their_networks(name: str) -> None:
     assert len(quick) <= len(full)
 
 
-def test_challenge_with_and_without_its_calcification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COARSE, "voxel", 2.0)
+def test_challenge_with_and_without_a_calcification(tmp_path: Path) -> None:
     done = results("challenge", tmp_path, quick=False)
     assert len(values(done, "NRMSE")) == 4
-    assert len(values(done, "CalcStreak", calcification="with")) == 2
-    assert not values(done, "CalcStreak", calcification="without")
     assert all(math.isfinite(one) for one in values(done, "dNRMSE_DGM"))
     blocks = shown("challenge", done, pictures=4, tables=2)
     assert "n/a" not in cells(blocks)
+
+
+def test_the_calcification_is_scored() -> None:
+    plain = brain_problem(ProceduralHead(problems.HEAD), (5.0, 5.0, 5.0))
+    middle = tuple(int(one) for one in torch.nonzero(plain.mask).float().mean(0).round())
+    labels = plain.labels.index_put(tuple(torch.tensor([one]) for one in middle), torch.tensor(16, dtype=torch.uint8))
+    for problem, there in ((plain, False), (dataclasses.replace(plain, labels=labels), True)):
+        scores = challenge.STUDY.compute(problem, {"method": "tkd"}).scores
+        assert ("CalcStreak" in {score.metric for score in scores}) == there
 
 
 def test_the_head_of_the_challenge_has_one_calcification(monkeypatch: pytest.MonkeyPatch) -> None:
