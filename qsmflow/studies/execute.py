@@ -87,8 +87,10 @@ class _Processes(ConcurrentFuturesWorker):
     tell: Tell
 
     async def run(self, job: Any, rerun: bool = False) -> Any:
+        kept = _kept(job)
         result = await super().run(job, rerun)
-        self.tell(_name(job))
+        if not kept:
+            self.tell(_name(job))
         return result
 
 
@@ -99,8 +101,10 @@ class _Jobs(SlurmWorker):
     tell: Tell
 
     async def run(self, job: Any, rerun: bool = False) -> Any:
+        kept = _kept(job)
         result = await super().run(job, rerun)
-        self.tell(_name(job))
+        if not kept:
+            self.tell(_name(job))
         return result
 
 
@@ -214,6 +218,11 @@ def _worker(worker: str, processes: int, sbatch: str, tell: Tell) -> Any:
         made.pool = start_pool(processes)
     made.tell = tell
     return made
+
+
+def _kept(job: Any) -> bool:
+    """Whether the cache has the result of a task, so that the task is not computed."""
+    return (job.cache_dir / "_result.pklz").exists() and not (job.cache_dir / "_error.pklz").exists()
 
 
 def _name(job: Any) -> str:
