@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import qsmflow
 from qsmflow.engines.allowed import available_cpus
 from qsmflow.engines.lock import locked
 from qsmflow.engines.pool import start_pool
-from qsmflow.errors import QsmflowError
+from qsmflow.errors import MissingProgramError, QsmflowError
 from qsmflow.nets import weights
 
 from . import catalogue
@@ -154,6 +155,8 @@ def compute(
         A case failed; the others are finished and kept.
     LockedError
         Another run uses the cache.
+    MissingProgramError
+        A program of SLURM, with ``slurm``.
     """
     known = set(weights.names())
     ready = [case for case in cases if known.issuperset(case.weights)]
@@ -164,7 +167,7 @@ def compute(
     found: dict[int, tuple[Path, Path]] = {}
     if ready:
         with locked(cache.parent, [".lock"]):
-            _forget_locks(cache)
+            _make_ready(cache)
             answers = _submit(name, list(branches.values()), cache, _worker(worker, processes, sbatch, tell))
         for group, scores, maps in zip(branches.values(), *answers, strict=True):
             for case, one, other in zip(group, scores, maps, strict=True):
@@ -209,6 +212,9 @@ def _submit(name: str, groups: list[list[Case]], cache: Path, worker: Any) -> tu
 def _worker(worker: str, processes: int, sbatch: str, tell: Tell) -> Any:
     made: Any
     if worker == "slurm":
+        for program in ("sbatch", "squeue", "sacct"):
+            if shutil.which(program) is None:
+                raise MissingProgramError(f"{program}: not found; take --worker cf, or run where SLURM is")
         # a job that comes back by itself would compute beside the one that pydra submits
         made = _Jobs(sbatch_args=f"{sbatch} --no-requeue")
     else:
@@ -230,13 +236,13 @@ def _name(job: Any) -> str:
     return " ".join([job.name, *(str(value) for value in told.values())])
 
 
-def _forget_locks(cache: Path) -> None:
-    """Take away what a run that was killed left, which pydra would wait for without end; and keep pydra's from the net.
+def _make_ready(cache: Path) -> None:
+    """Keep pydra from the net and its files in `cache`, and take away the locks that a killed run left there.
 
-    No other run is at work here: the caller holds the lock of the folder.
+    For those pydra would wait without end. No other run is at work: the caller holds the lock of the folder.
     """
-    os.environ.setdefault("NO_ET", "1")
-    os.environ.setdefault("PYDRA_HASH_CACHE", str(cache / "hashes"))
+    os.environ["NO_ET"] = "1"
+    os.environ["PYDRA_HASH_CACHE"] = str(cache / "hashes")
     for lock in cache.glob("*.lock"):
         lock.unlink()
 

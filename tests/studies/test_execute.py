@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qsmflow.errors import QsmflowError
+from qsmflow.errors import MissingProgramError, QsmflowError
 from qsmflow.nets import weights
 from qsmflow.studies import execute
 from qsmflow.studies.study import Case
@@ -50,6 +50,12 @@ def test_what_has_no_weights_is_named_and_needs_nothing(tmp_path: Path) -> None:
     assert done.maps is None
     assert [row["note"] for row in done.rows] == ["no weights"]
     assert not (tmp_path / "cache").exists()
+
+
+def test_slurm_is_asked_for_before_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingProgramError, match="sbatch: not found"):
+        execute.compute("scale", [TKD], tmp_path / "cache", worker="slurm")
 
 
 def test_the_code_of_the_science_makes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
