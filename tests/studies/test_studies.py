@@ -139,7 +139,7 @@ def test_a_background_costs_more_than_none(tmp_path: Path) -> None:
 
 
 def test_orientations_against_cosmos(tmp_path: Path) -> None:
-    done = results("orientation", tmp_path)
+    done = results("orientation", tmp_path, quick=False)
     assert len(done) == 10
     tkd, cosmos = (values(done, metric, region="globus pallidus") for metric in ("mean", "cosmos"))
     assert len(tkd) == 10 and len(set(cosmos)) == 1
