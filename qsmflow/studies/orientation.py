@@ -32,12 +32,12 @@ _NUCLEI = {tissue.label: tissue.name for tissue in read_tissues("head").tissues 
 def _cases(request: Request) -> list[Case]:
     if request.data is None:
         problem: Varied = {"head": _SIMULATED, "voxel": 2.0 if request.quick else 1.0}
-        methods = _METHODS[:3] if request.quick else _METHODS
+        chosen = _METHODS[:3] if request.quick else _METHODS
         numbers = [str(number) for number in range(1, len(ORIENTATIONS) + 1)]
         return [
             Case(problem, {"orientation": one, **case.varied}, case.weights)
             for one in numbers
-            for case in cases_of(problem, methods)
+            for case in cases_of(problem, chosen)
         ]
     cases = []
     for head, orientations in heads(request.data).items():
