@@ -31,6 +31,8 @@ def test_help_lists_every_study_with_its_summary(capsys: pytest.CaptureFixture[s
         (["scale", "--nprocs", "0"], "--nprocs 0: give at least 1"),
         (["scale", "--sbatch=--mem=4G"], "--sbatch: is for --worker slurm alone"),
         (["orientation", "--data", "nowhere"], "--data nowhere: no such folder"),
+        (["challenge", "--brain", "brain.nii"], "--brain: is of a label map; give --labels too"),
+        (["challenge", "--labels", "nowhere.nii"], "nowhere.nii: no such file"),
     ],
 )
 def test_bad_usage_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,12 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
         read(one)
     with pytest.raises(UsageError, match="study scale is of simulated heads alone"):
         conduct("scale", Request(data=tmp_path), tmp_path / "out", command="")
+    for name, request in (
+        ("scale", Request(head=(one.mask,))),
+        ("orientation", Request(data=tmp_path, head=(one.mask,))),
+    ):
+        with pytest.raises(UsageError, match=f"--labels: study {name} simulates no head here"):
+            conduct(name, request, tmp_path / "out", command="")
 
 
 def test_simulated_orientations_share_a_grid_and_not_their_noise() -> None:
