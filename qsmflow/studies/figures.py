@@ -87,7 +87,9 @@ def against(name: str, rows: Sequence[Row], by: str = "method") -> Picture:
     return Picture(name, _png(figure), f"{caption} The slopes stand in the table.", caption)
 
 
-def maps(name: str, done: Sequence[Done], by: str = "method", *, limit: float = 0.15) -> list[Picture]:
+def maps(
+    name: str, done: Sequence[Done], by: str = "method", *, limit: float = 0.15, reference: str = "truth"
+) -> list[Picture]:
     """The truth with the map of each case, and the difference of each from the truth, in three planes; ppm.
 
     Parameters
@@ -100,6 +102,8 @@ def maps(name: str, done: Sequence[Done], by: str = "method", *, limit: float = 
         What names a case.
     limit
         ppm at white; black is ``-limit``. Differences are shown in half of that range.
+    reference
+        What the truth of the cases is called.
     """
     volumes: dict[str, Volume] = {}
     differences: dict[str, Volume] = {}
@@ -107,17 +111,17 @@ def maps(name: str, done: Sequence[Done], by: str = "method", *, limit: float = 
         if one.maps is None:
             continue
         made, truth, affine = _read(one.maps)
-        volumes.setdefault("truth", _volume(truth, affine))
+        volumes.setdefault(reference, _volume(truth, affine))
         volumes[str(one.case.row[by])] = _volume(made, affine)
         differences[str(one.case.row[by])] = _volume(made - truth, affine)
     if not volumes:
         return []
-    frame = volumes["truth"]
+    frame = volumes[reference]
     cuts = choose_cuts(_bulk(frame.mask), frame.voxel_size)
     named = ", ".join(differences)
     pictures = []
     for kind, shown, scale in (("maps", volumes, limit), ("differences", differences, limit / 2.0)):
-        said = f"{'Maps of the truth and of' if kind == 'maps' else 'Map less truth of'} {named}"
+        said = f"Maps: {', '.join(volumes)}" if kind == "maps" else f"Map less {reference}: {named}"
         caption = f"{said}; grey from {-scale:g} to {scale:g} ppm."
         png = side_by_side(shown, cuts, chi_scale(scale), mask=frame.mask)
         pictures.append(Picture(f"{name}_{kind}", png, f"{caption} Axial, coronal and sagittal slices.", caption))
@@ -138,7 +142,9 @@ def spread(name: str, done: Sequence[Done], by: str = "method") -> list[Picture]
     frame = next(iter(volumes.values()))
     inside = np.concatenate([volume.data[volume.mask] for volume in volumes.values()])
     caption = f"Standard deviation of the maps of {', '.join(volumes)} across orientations, ppm."
-    png = side_by_side(volumes, choose_cuts(_bulk(frame.mask), frame.voxel_size), noise_scale(inside, "χ (ppm)"))
+    png = side_by_side(
+        volumes, choose_cuts(_bulk(frame.mask), frame.voxel_size), noise_scale(inside, "χ (ppm)"), mask=frame.mask
+    )
     return [Picture(name, png, f"{caption} Axial, coronal and sagittal slices.", caption)]
 
 

@@ -85,7 +85,7 @@ def _show(done: Sequence[Done]) -> list[Block]:
         nuclei += [{**row, "method": "cosmos"} for row in rows_of(done, metric="cosmos", method="tkd")]
         blocks.append(pivot("Nuclei, ppm, mean ± SD across orientations", nuclei, ("method",), "region"))
     first = [one for one in done if one.case.row["orientation"] == done[0].case.row["orientation"]]
-    blocks += maps("orientation", first)
+    blocks += maps("orientation", first, reference="COSMOS")
     if done[0].case.problem["head"] == _SIMULATED:
         blocks += spread("orientation_spread", done)
     return blocks
