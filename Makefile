@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.qsmflow-installed
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long lint docs bench cluster browser clean
+.PHONY: help setup demo test long lint docs bench studies cluster browser clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -56,6 +56,9 @@ bench: setup ## speed and memory, see benchmarks/
 	$(BIN)/python -m benchmarks.bench_kspace --large
 	$(BIN)/python -m benchmarks.training
 
+studies: setup ## every study on small grids, into the folder studies
+	$(BIN)/qsmflow study all --quick
+
 cluster: setup ## faults and runs on a real SLURM, which is installed from Debian's packages and started for this
 	$(ONE_THREAD) $(BIN)/python -m pytest -m cluster
 
@@ -63,5 +66,5 @@ browser: setup ## the report in a headless Chromium that is already installed
 	$(BIN)/python -m pytest -m browser
 
 clean: ## remove what was made here, .venv excepted
-	rm -rf demo build dist docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo studies build dist docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find qsmflow tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

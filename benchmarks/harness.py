@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from benchmarks.heads import TestHead
+from qsmflow.studies.cost import fft_pair, peak, reset_peak, timed
 
 #: Seconds from which a case is run once.
 _LONG = 5.0
@@ -83,11 +83,6 @@ def child(case: Case, path: Path, device: str, threads: int) -> str:
     if threads:
         torch.set_num_threads(threads)
     head = TestHead.load(path, device)
-    shape = head.mask.shape
-
-    def pair() -> torch.Tensor:
-        return torch.fft.irfftn(torch.fft.rfftn(head.local), s=shape)
-
     given = case.prepare(head)
     results: list[Any] = []
 
@@ -95,49 +90,11 @@ def child(case: Case, path: Path, device: str, threads: int) -> str:
         results[:] = [case.run(given)]
 
     before = reset_peak(device)
-    taken = _Times.of(work, device)
+    taken = timed(work, device)
     if taken.wall < _LONG:  # the first time libraries are loaded, which costs time and memory
         before = reset_peak(device)
-        taken = min(_Times.of(work, device) for _ in range(2))
+        taken = min(timed(work, device) for _ in range(2))
     volumes = (peak(device) - before) / (4 * head.mask.numel())
-    unit = min(_Times.of(pair, device) for _ in range(9))
+    unit = fft_pair(head.local, device)
     errors = case.score(head, results[0]) if case.score is not None else {}
     return json.dumps(asdict(Cost(taken.wall, taken.work / unit.work, errors, volumes)))
-
-
-class _Times(NamedTuple):
-    """Seconds of the processor (of a GPU: of the clock), which other programs hardly lengthen; and of the clock."""
-
-    work: float
-    wall: float
-
-    @classmethod
-    def of(cls, work: Callable[[], Any], device: str) -> _Times:
-        clock, processor = time.perf_counter(), time.process_time()
-        work()
-        if device != "cpu":
-            torch.cuda.synchronize()
-        wall = time.perf_counter() - clock
-        return cls(time.process_time() - processor if device == "cpu" else wall, wall)
-
-
-def reset_peak(device: str) -> int:
-    """Forget the peak so far; bytes in use now."""
-    if device != "cpu":
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _status("VmRSS")
-
-
-def peak(device: str) -> int:
-    """Most bytes in use since `reset_peak`."""
-    return torch.cuda.max_memory_allocated() if device != "cpu" else _status("VmHWM")
-
-
-def _status(field: str) -> int:
-    """Bytes of a line of this process's status file."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(field):
-            return int(line.split()[1]) * 1024
-    raise KeyError(field)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.harness import peak, reset_peak
+from qsmflow.studies.cost import peak, reset_peak
 from qsmflow.training.losses import Target, weighted_sum
 from qsmflow.training.recipe import FOLDER, Recipe, read_recipe
 from qsmflow.training.streams import open_stream

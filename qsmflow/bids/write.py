@@ -49,6 +49,15 @@ def write_text(path: Path, text: str) -> None:
     write_atomic(path, fill)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` as a whole."""
+
+    def fill(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    write_atomic(path, fill)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` to `path` as indented JSON, as a whole."""
     write_text(path, json.dumps(content, indent=2, default=str, allow_nan=False) + "\n")

@@ -14,7 +14,7 @@ from qsmflow.cli.options import shield_negatives
 from qsmflow.errors import QsmflowError, UsageError
 
 #: Modules of `qsmflow.cli`, one a verb; each has ``add_parser(subparsers)``, which names its ``run(args) -> int``.
-VERBS = ("run", "validate", "stage", "simulate", "weights", "score", "train", "slurm")
+VERBS = ("run", "validate", "stage", "simulate", "weights", "score", "train", "slurm", "study")
 
 #: What a disk says that takes no more; no fault of the program.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

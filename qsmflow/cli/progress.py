@@ -18,11 +18,49 @@ def say(text: str, *, error: bool = False) -> None:
     print(f"qsmflow: {text}", file=sys.stderr if error else sys.stdout, flush=True)
 
 
+class Tally:
+    """Counts one kind of thing: a bar with the name of the last that was done."""
+
+    def __init__(self, what: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._what, self._done, self._count, self._said = what, 0, 0, time.monotonic()
+        console = _terminal()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bars = Progress(*columns, console=console) if console is not None else None
+        self._bar = self._bars.add_task(what, total=None) if self._bars is not None else None
+
+    def __enter__(self) -> Tally:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def total(self, count: int) -> None:
+        """Tell how many there are."""
+        self._count = count
+        if self._bars is not None and self._bar is not None:
+            self._bars.update(self._bar, total=count)
+
+    def __call__(self, name: str) -> None:
+        """Note that the one of that name is done."""
+        self._done += 1
+        if self._bars is not None and self._bar is not None:
+            self._bars.update(self._bar, advance=1, description=f"{self._what}: {name[-50:]}")
+        elif time.monotonic() - self._said > _PLAIN_EVERY:
+            self._said = time.monotonic()
+            say(f"{self._what}: {self._done} of {self._count} done")
+
+
 class Progress:
     """Counts subjects and nodes: bars above the nodes that run, and with `verbose` a line for every node."""
 
     def __init__(self, verbose: int = 0) -> None:
-        from rich.console import Console
         from rich.live import Live
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bars
@@ -31,13 +69,11 @@ class Progress:
         self._running: dict[str, str] = {}
         self._left: Counter[str] = Counter()
         self._done, self._count, self._said = 0, 0, time.monotonic()
-        console = Console(stderr=True)
         self._bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._subjects = self._bars.add_task("subjects", total=None)
         self._nodes = self._bars.add_task("nodes", total=None)
-        # a dumb terminal cannot go back over what it wrote
-        drawn = console.is_terminal and not console.is_dumb_terminal
-        self._live = Live(get_renderable=self._picture, console=console) if drawn else None
+        console = _terminal()
+        self._live = Live(get_renderable=self._picture, console=console) if console is not None else None
 
     def __enter__(self) -> Progress:
         if self._live is not None:
@@ -104,6 +140,14 @@ class Progress:
         if self._live is None and time.monotonic() - self._said > _PLAIN_EVERY:
             self._said = time.monotonic()
             say(text)
+
+
+def _terminal() -> Any:
+    """Where bars can be drawn; None where that is not: a dumb terminal cannot go back over what it wrote."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console if console.is_terminal and not console.is_dumb_terminal else None
 
 
 def _short(node: str) -> str:

@@ -23,6 +23,16 @@ _KILLED = (
 )
 
 
+def start_pool(processes: int, device: str | None = None) -> ProcessPoolExecutor:
+    """A pool of `processes` that starts its processes when they are needed; parameters are those of `Pool`."""
+    return ProcessPoolExecutor(
+        processes,
+        mp_context=get_context("forkserver"),
+        initializer=_begin,
+        initargs=(str(Path.cwd()), os.getpid(), device),
+    )
+
+
 class Pool:
     """Processes that are started when they are needed; where one is killed, others take the place of all.
 
@@ -36,22 +46,14 @@ class Pool:
 
     def __init__(self, processes: int, device: str | None = None) -> None:
         self._processes, self._device = processes, device
-        self._executor = self._start()
-
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self._processes,
-            mp_context=get_context("forkserver"),
-            initializer=_begin,
-            initargs=(str(Path.cwd()), os.getpid(), self._device),
-        )
+        self._executor = start_pool(processes, device)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have `function` called in one of the processes."""
         try:
             return self._executor.submit(function, *arguments)
         except BrokenProcessPool:
-            self._executor = self._start()
+            self._executor = start_pool(self._processes, self._device)
             return self._executor.submit(function, *arguments)
 
     def shutdown(self) -> None:

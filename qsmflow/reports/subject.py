@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qsmflow.bids.write import write_atomic, write_text
+from qsmflow.bids.write import write_bytes, write_text
 from qsmflow.errors import InputError
 from qsmflow.reports import facts, maps, orientations, quality, regions
 from qsmflow.reports.blocks import Section
@@ -53,7 +53,7 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
     folder = out_dir / f"sub-{label}"
     for section in sections:
         for picture in section.pictures():
-            _write_bytes(folder / "figures" / f"{picture.name}.png", picture.png)
+            write_bytes(folder / "figures" / f"{picture.name}.png", picture.png)
     if heads:
         tables = ((FIGURES_TABLE, quality.COLUMNS, found.figures), (REGIONS_TABLE, regions.COLUMNS, found.regions))
         for name, columns, rows in tables:
@@ -61,13 +61,6 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
     page = out_dir / f"sub-{label}.html"
     write_text(page, render(f"sub-{label}", sections, run))
     return page
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    def fill(temporary: Path) -> None:
-        temporary.write_bytes(content)
-
-    write_atomic(path, fill)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,13 +13,24 @@ import torch
 from qsmflow.core.dipole import forward_field
 from qsmflow.core.grid import as_size
 from qsmflow.core.mask.morphology import depth
-from qsmflow.phantom.acquisition import brain_sources
+from qsmflow.phantom.acquisition import brain_sources, total_and_local_field
 from qsmflow.phantom.analytic import coordinates, cylinder_field, distance_to_line, share_within, sphere_field
-from qsmflow.phantom.pose import b0_direction, grid_around, rotation
-from qsmflow.phantom.sampling import Head, brain_box, sample_head
+from qsmflow.phantom.head import ProceduralHead
+from qsmflow.phantom.labels import read_labels
+from qsmflow.phantom.pose import b0_direction, grid_around, rigid, rotation
+from qsmflow.phantom.sampling import Head, Sample, brain_box, sample_head
+from qsmflow.phantom.tissues import read_tissues
 from qsmflow.training.draws import Draws, seeded
 
 Vector = tuple[float, float, float]
+#: Echo time, s, of magnitudes, and at which nonlinear methods take a field as a phase.
+ECHO = 0.008
+#: ppm: noise of the fields, where a study does not say otherwise.
+NOISE = 0.002
+#: Seed of the head that methods are held against; no network was trained on it.
+HEAD = 1_000_000
+#: Straight, and turned by 25 degrees about both axes across B0.
+ORIENTATIONS = ((0.0, 0.0, 0.0), (25.0, 0.0, 0.0), (-25.0, 0.0, 0.0), (0.0, 25.0, 0.0), (0.0, -25.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class Problem:
         bool.
     labels
         Tissue of most of each voxel, uint8.
+    magnitude
+        At `ECHO`, arbitrary units.
     affine
         Of the grid, 4x4, mm.
     sd
@@ -47,6 +61,7 @@ class Problem:
     chi: torch.Tensor
     mask: torch.Tensor
     labels: torch.Tensor
+    magnitude: torch.Tensor
     affine: np.ndarray
     sd: float = 0.0
     seed: int = 1
@@ -72,6 +87,22 @@ class Problem:
         """The same with noise of `sd` ppm; of any two levels the noise differs by a factor alone."""
         return dataclasses.replace(self, sd=sd)
 
+    def with_seed(self, seed: int) -> Problem:
+        """The same with other noise."""
+        return dataclasses.replace(self, seed=seed)
+
+    def within(self, mask: torch.Tensor) -> Problem:
+        """The same where `mask`, bool (X, Y, Z), is true alone."""
+        clean, chi = (torch.where(mask, one, 0.0) for one in (self.clean, self.chi))
+        return dataclasses.replace(self, clean=clean, chi=chi, mask=mask)
+
+
+def study_head(files: Sequence[Path]) -> Head:
+    """The head that methods are held against: of a label map, and of its brain mask, where given; else procedural."""
+    if not files:
+        return ProceduralHead(HEAD)
+    return read_labels(files[0], read_tissues("head"), brain=files[1] if len(files) > 1 else None)
+
 
 def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[float] = (0.0, 0.0, 0.0)) -> Problem:
     """The brain of a head, which lies straight in the scanner, without noise.
@@ -90,9 +121,7 @@ def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[flo
     low, high = brain_box(head, rotation(tilt))
     affine, shape = grid_around((low - 6.0).tolist(), (high + 6.0).tolist(), voxel_size, tilt)
     sample = sample_head(head, affine, shape, np.eye(4))
-    mask, sources = sample.brain > 0.5, brain_sources(sample)
-    field = forward_field(sources, voxel_size, b0_direction(affine))
-    return Problem(torch.where(mask, field, 0.0), torch.where(mask, sources, 0.0), mask, sample.labels, affine)
+    return _of_brain(sample, forward_field(brain_sources(sample), voxel_size, b0_direction(affine)), affine)
 
 
 def with_lesions(problem: Problem, values: Sequence[float], *, radius: float = 4.0) -> tuple[Problem, torch.Tensor]:
@@ -172,4 +201,39 @@ def shapes_problem(size: int, *, snr: float = 100.0, seed: int = 0) -> Problem:
     mask = points.norm(dim=-1) < unit * 115.0
     clean = torch.where(mask, field, 0.0)
     sd = float(clean.abs().max()) / snr
-    return Problem(clean, torch.where(mask, chi, 0.0), mask, mask.to(torch.uint8), np.eye(4), sd, seed)
+    return Problem(clean, torch.where(mask, chi, 0.0), mask, mask.to(torch.uint8), mask.float(), np.eye(4), sd, seed)
+
+
+def turned(problem: Problem, angles: Sequence[float]) -> Problem:
+    """The same head, turned in the scanner together with its grid: another direction of B0 in the same voxels.
+
+    Parameters
+    ----------
+    problem
+        A head that lies straight.
+    angles
+        About the three axes of the scanner, degrees.
+
+    Returns
+    -------
+    Problem
+        With the field of its truth alone, without that of the brain in voxels at the rim of the mask.
+    """
+    affine = rigid(angles) @ problem.affine
+    clean = forward_field(problem.chi, problem.voxel_size, b0_direction(affine))
+    return dataclasses.replace(problem, clean=torch.where(problem.mask, clean, 0.0), affine=affine)
+
+
+def whole_head_problem(head: Head, voxel_size: float) -> tuple[Problem, torch.Tensor]:
+    """A straight head on a grid that holds all of it, and its total field, ppm, (X, Y, Z); without noise."""
+    affine, shape = grid_around(*head.bounds, (voxel_size,) * 3)
+    sample = sample_head(head, affine, shape, np.eye(4))
+    total, local = total_and_local_field(sample, (voxel_size,) * 3, b0_direction(affine), head.outside)
+    return _of_brain(sample, local, affine), total
+
+
+def _of_brain(sample: Sample, local: torch.Tensor, affine: np.ndarray) -> Problem:
+    mask = sample.brain > 0.5
+    chi = torch.where(mask, brain_sources(sample), 0.0)
+    magnitude = sample.m0 * torch.exp(-ECHO * sample.r2star)
+    return Problem(torch.where(mask, local, 0.0), chi, mask, sample.labels, magnitude, affine)

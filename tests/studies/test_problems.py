@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,15 @@ import torch
 from qsmflow.core.dipole import forward_field
 from qsmflow.phantom.analytic import coordinates, sphere_field
 from qsmflow.phantom.head import ProceduralHead
-from qsmflow.studies.problems import Problem, brain_problem, shapes_problem, with_lesions
+from qsmflow.studies import challenge
+from qsmflow.studies.problems import (
+    Problem,
+    brain_problem,
+    shapes_problem,
+    turned,
+    whole_head_problem,
+    with_lesions,
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +87,37 @@ def test_shapes_are_the_same_at_every_resolution() -> None:
     torch.testing.assert_close(same[both], coarse.clean[both], atol=1e-6, rtol=1e-3)
     assert float(fine.clean.abs().max()) == pytest.approx(100.0 * fine.sd)
     assert float(fine.chi[fine.mask].mean()) == pytest.approx(float(coarse.chi[coarse.mask].mean()), abs=1e-3)
+
+
+def test_a_head_of_a_label_map(tmp_path: Path) -> None:
+    points = coordinates((20, 20, 20), (6.0, 6.0, 6.0))
+    labels = torch.where(points.norm(dim=-1) < 45.0, 8, 14)
+    labels[10, 10, 10], labels[12, 10, 10] = 16, 17
+    nib.save(nib.Nifti1Image(labels.to(torch.uint8).numpy(), np.diag([6.0, 6.0, 6.0, 1.0])), tmp_path / "labels.nii")
+    brain = (points.norm(dim=-1) < 35.0).to(torch.uint8).numpy()
+    nib.save(nib.Nifti1Image(brain, np.diag([6.0, 6.0, 6.0, 1.0])), tmp_path / "brain.nii")
+    litres = []
+    for files in ([tmp_path / "labels.nii"], [tmp_path / "labels.nii", tmp_path / "brain.nii"]):
+        there, gone = (
+            challenge.STUDY.prepare({"calcification": one, "voxel": 6.0}, files) for one in ("with", "without")
+        )
+        assert float(there.chi.min()) < -1.0 < float(gone.chi.min())
+        assert not bool((gone.labels == 16).any() or (gone.labels == 17).any())
+        litres.append(float(there.mask.sum()))
+    assert litres[1] < 0.6 * litres[0]
+
+
+def test_the_head_turns_and_its_voxels_stay(brain: Problem) -> None:
+    made = turned(brain, (25.0, 0.0, 0.0))
+    assert made.b0_dir == pytest.approx((0.0, np.sin(np.radians(25.0)), np.cos(np.radians(25.0))))
+    assert torch.equal(made.chi, brain.chi)
+    expected = forward_field(brain.chi, brain.voxel_size, made.b0_dir)
+    torch.testing.assert_close(made.clean[brain.mask], expected[brain.mask])
+
+
+def test_the_whole_head_has_the_same_brain(head: ProceduralHead, brain: Problem) -> None:
+    made, total = whole_head_problem(head, 3.0)
+    assert float(made.mask.sum()) == pytest.approx(float(brain.mask.sum()), rel=0.02)
+    assert float(total[made.mask].std()) > 3.0 * float(made.clean[made.mask].std())
+    smaller = made.within(made.mask & (made.labels == 8))
+    assert not smaller.chi[~smaller.mask].any() and torch.equal(smaller.chi[smaller.mask], made.chi[smaller.mask])

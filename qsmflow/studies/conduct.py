@@ -1,0 +1,118 @@
+"""One study from its cases to its table, its pictures and its page."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import qsmflow
+from qsmflow.bids.write import write_bytes, write_text
+from qsmflow.errors import UsageError
+from qsmflow.nets import weights
+from qsmflow.reports.blocks import Block, Code, Items, Note, Picture, Section, Table
+from qsmflow.reports.page import render
+
+from . import catalogue
+from .execute import Tell, compute
+from .study import Done, Request
+from .tables import markdown, tsv
+
+
+def conduct(
+    name: str,
+    request: Request,
+    out: Path,
+    *,
+    command: str,
+    worker: str = "cf",
+    processes: int = 1,
+    sbatch: str = "",
+    total: Callable[[int], None] = lambda count: None,
+    tell: Tell = lambda what: None,
+) -> Path:
+    """Run a study and write what it comes to.
+
+    Parameters
+    ----------
+    name
+        One of `qsmflow.studies.catalogue.NAMES`.
+    request
+        How large, and on which data.
+    out
+        Folder. Its folder ``NAME`` gets ``NAME.tsv`` (one number a line), ``NAME.md``, ``index.html`` and the figures;
+        its folder ``cache`` is that of all studies.
+    command
+        Is told in what is written.
+    worker, processes, sbatch, total, tell
+        As `qsmflow.studies.execute.compute` takes them.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    UsageError
+        The study does not take measured data.
+    QsmflowError
+        A case failed.
+    """
+    study = catalogue.load(name)
+    if request.data is not None and not study.measured:
+        raise UsageError(f"--data: study {name} is of simulated heads alone; leave it out, or take orientation")
+    if request.head and (not study.headed or request.data is not None):
+        raise UsageError(f"--labels: study {name} simulates no head here; leave it out")
+    cases = study.cases(request)
+    if request.head:
+        cases = [replace(case, files=request.head) for case in cases]
+    processes = 1 if study.alone else processes
+    done = compute(
+        name, cases, out / "cache", worker=worker, processes=processes, sbatch=sbatch, total=total, tell=tell
+    )
+    blocks = study.show(done)
+    folder = out / name
+    write_text(folder / f"{name}.tsv", tsv([row for one in done for row in one.rows]))
+    write_text(folder / f"{name}.md", _markdown(name, blocks, done, command))
+    section = Section(name, "Results", [*_told(done), *blocks])
+    for picture in section.pictures():
+        write_bytes(folder / f"{picture.name}.png", picture.png)
+    about = Section("about", "What this is", [Note(catalogue.about(name)), Code("Command", command)])
+    versions = Section("versions", "Versions", [Items("Versions", _versions(done))])
+    page = folder / "index.html"
+    write_text(page, render(f"Study: {name}", [about, section, versions], None))
+    return page
+
+
+def _markdown(name: str, blocks: Sequence[Block], done: Sequence[Done], command: str) -> str:
+    parts = [f"# {name}", catalogue.about(name), f"    {command}"]
+    for block in blocks:
+        if isinstance(block, Table):
+            parts.append(markdown(block).rstrip())
+        elif isinstance(block, Note):
+            parts.append(block.text)
+        elif isinstance(block, Picture):
+            parts.append(f"![{block.alt}]({block.name}.png)")
+    parts += [note.text for note in _told(done)]
+    parts.append("Versions: " + "; ".join(_versions(done)) + ".")
+    return "\n\n".join(parts) + "\n"
+
+
+def _told(done: Sequence[Done]) -> list[Note]:
+    missing = dict.fromkeys(
+        one for case in done if case.maps is None for one in case.case.weights if one not in weights.names()
+    )
+    return [Note(f"No weights in the package, left out: {', '.join(missing)}.", "warn")] if missing else []
+
+
+def _versions(done: Sequence[Done]) -> list[str]:
+    used = dict.fromkeys(one for case in done if case.maps is not None for one in case.case.weights)
+    return [
+        f"qsmflow {qsmflow.__version__}",
+        f"Python {platform.python_version()}",
+        *(f"{one} {version(one)}" for one in ("torch", "numpy", "pydra")),
+        *(f"weights {one} sha256 {weights.digest(weights.find(one))}" for one in used),
+    ]

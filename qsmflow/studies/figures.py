@@ -1,0 +1,201 @@
+"""Pictures of studies: maps with their differences, boxes, curves, found against true."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from qsmflow.reports.blocks import Picture
+from qsmflow.reports.figures import side_by_side
+from qsmflow.reports.scales import chi_scale, noise_scale
+from qsmflow.reports.volume import Volume, choose_cuts
+
+from .study import Done, Row, Value
+from .tables import number
+
+#: Okabe and Ito's colours, which common kinds of colour vision tell apart, and marks for those who see none.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+_MARKS = "os^Dv<>Pp*hX"
+
+
+def curves(name: str, rows: Sequence[Row], x: str, x_label: str, metric: str, by: str = "method") -> Picture:
+    """How a metric changes with a number that varies, a curve for each value of `by`; several values as their mean."""
+    told, label = [], ""
+    figure, axes = _figure()
+    for i, (which, points) in enumerate(_grouped(rows, metric, by).items()):
+        at: dict[float, list[float]] = {}
+        for row in points:
+            at.setdefault(float(row[x]), []).append(float(row["value"]))
+            label = f"{metric}, {row['unit']}" if row["unit"] else metric
+        xs = sorted(at)
+        ys = [float(np.mean(at[one])) for one in xs]
+        axes.plot(xs, ys, f"{_MARKS[i % len(_MARKS)]}-", color=_COLOURS[i % len(_COLOURS)], label=str(which))
+        told.append(f"{which} from {number(ys[0])} to {number(ys[-1])}")
+    if len({float(row[x]) for row in rows if not row["note"]}) > 1 and _spans(rows, x):
+        axes.set_xscale("log")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(label)
+    _legend(axes)
+    caption = f"{label} against {x_label}."
+    return Picture(name, _png(figure), f"{caption} {'; '.join(told)}.", caption)
+
+
+def boxes(name: str, rows: Sequence[Row], metric: str, by: str = "method") -> Picture:
+    """The spread of a metric over cases, one box for each value of `by`, with every value as a point."""
+    groups = {str(which): [float(row["value"]) for row in group] for which, group in _grouped(rows, metric, by).items()}
+    unit = next((str(row["unit"]) for row in rows if row["metric"] == metric), "")
+    label = f"{metric}, {unit}" if unit else metric
+    figure, axes = _figure()
+    axes.boxplot(list(groups.values()), tick_labels=list(groups), showfliers=False, medianprops={"color": _COLOURS[1]})
+    for i, values in enumerate(groups.values(), start=1):
+        axes.plot([i] * len(values), values, "o", color=_COLOURS[0], alpha=0.6)
+    axes.set_ylabel(label)
+    axes.tick_params(axis="x", rotation=30)
+    told = "; ".join(f"{which} median {number(float(np.median(values)))}" for which, values in groups.items())
+    return Picture(name, _png(figure), f"Boxes of {label}: {told}.", f"{label}: every value, median and quartiles.")
+
+
+def against(name: str, rows: Sequence[Row], by: str = "method") -> Picture:
+    """Metric ``found`` against metric ``true`` of each region, ppm, with the line on which they are equal."""
+    figure, axes = _figure()
+    true = _grouped(rows, "true", by)
+    ends = [0.0]
+    for i, (which, found) in enumerate(_grouped(rows, "found", by).items()):
+        xs = [float(row["value"]) for row in true[which]]
+        ends += xs
+        axes.plot(
+            xs,
+            [float(row["value"]) for row in found],
+            _MARKS[i % len(_MARKS)],
+            color=_COLOURS[i % len(_COLOURS)],
+            label=str(which),
+        )
+    axes.plot([min(ends), max(ends)], [min(ends), max(ends)], "k--", linewidth=1, label="equal")
+    axes.set_xlabel("true χ, ppm")
+    axes.set_ylabel("found χ, ppm")
+    _legend(axes)
+    caption = "Mean susceptibility found in each lesion against the true one."
+    return Picture(name, _png(figure), f"{caption} The slopes stand in the table.", caption)
+
+
+def maps(
+    name: str, done: Sequence[Done], by: str = "method", *, limit: float = 0.15, reference: str = "truth"
+) -> list[Picture]:
+    """The truth with the map of each case, and the difference of each from the truth, in three planes; ppm.
+
+    Parameters
+    ----------
+    name
+        Begins the names of the pictures.
+    done
+        Cases on one grid.
+    by
+        What names a case.
+    limit
+        ppm at white; black is ``-limit``. Differences are shown in half of that range.
+    reference
+        What the truth of the cases is called.
+    """
+    volumes: dict[str, Volume] = {}
+    differences: dict[str, Volume] = {}
+    for one in done:
+        if one.maps is None:
+            continue
+        made, truth, affine = _read(one.maps)
+        volumes.setdefault(reference, _volume(truth, affine))
+        volumes[str(one.case.row[by])] = _volume(made, affine)
+        differences[str(one.case.row[by])] = _volume(made - truth, affine)
+    if not volumes:
+        return []
+    frame = volumes[reference]
+    cuts = choose_cuts(_bulk(frame.mask), frame.voxel_size)
+    named = ", ".join(differences)
+    pictures = []
+    for kind, shown, scale in (("maps", volumes, limit), ("differences", differences, limit / 2.0)):
+        said = f"Maps: {', '.join(volumes)}" if kind == "maps" else f"Map less {reference}: {named}"
+        caption = f"{said}; grey from {-scale:g} to {scale:g} ppm."
+        png = side_by_side(shown, cuts, chi_scale(scale), mask=frame.mask)
+        pictures.append(Picture(f"{name}_{kind}", png, f"{caption} Axial, coronal and sagittal slices.", caption))
+    return pictures
+
+
+def spread(name: str, done: Sequence[Done], by: str = "method") -> list[Picture]:
+    """The standard deviation of the maps of each value of `by` over cases that share a grid, ppm."""
+    groups: dict[str, list[torch.Tensor]] = {}
+    affine = None
+    for one in done:
+        if one.maps is not None:
+            made, _, affine = _read(one.maps)
+            groups.setdefault(str(one.case.row[by]), []).append(made)
+    volumes = {which: _volume(torch.stack(group).std(0), affine) for which, group in groups.items() if len(group) > 1}
+    if not volumes:
+        return []
+    frame = next(iter(volumes.values()))
+    inside = np.concatenate([volume.data[volume.mask] for volume in volumes.values()])
+    caption = f"Standard deviation of the maps of {', '.join(volumes)} across orientations, ppm."
+    png = side_by_side(
+        volumes, choose_cuts(_bulk(frame.mask), frame.voxel_size), noise_scale(inside, "χ (ppm)"), mask=frame.mask
+    )
+    return [Picture(name, png, f"{caption} Axial, coronal and sagittal slices.", caption)]
+
+
+def _read(path: Path) -> tuple[torch.Tensor, torch.Tensor, Any]:
+    # the file is our own, written by `execute`
+    held = torch.load(path, weights_only=False)
+    return held["map"].float(), held["truth"].float(), held["affine"]
+
+
+def _bulk(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask without the slices that hold less than a tenth of what the fullest does, such as those of a stray vein."""
+    inside = mask.copy()
+    for axis in range(3):
+        count = mask.sum(tuple(other for other in range(3) if other != axis))
+        inside &= (count > 0.1 * count.max()).reshape([-1 if one == axis else 1 for one in range(3)])
+    return inside
+
+
+def _volume(data: torch.Tensor, affine: Any) -> Volume:
+    x, y, z = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
+    return Volume(data.numpy(), (x, y, z), affine)
+
+
+def _grouped(rows: Sequence[Row], metric: str, by: str) -> dict[Value, list[Row]]:
+    groups: dict[Value, list[Row]] = {}
+    for row in rows:
+        if row["metric"] == metric and math.isfinite(float(row["value"])):
+            groups.setdefault(row[by], []).append(row)
+    return groups
+
+
+def _spans(rows: Sequence[Row], x: str) -> bool:
+    """Whether the numbers of `x` are positive and lie over more than a factor of twenty."""
+    values = [float(row[x]) for row in rows if not row["note"]]
+    return min(values) > 0 and max(values) > 20 * min(values)
+
+
+def _figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8.0, 4.5), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def _legend(axes: Axes) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _png(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(out)
+    return out.getvalue()

@@ -1,0 +1,101 @@
+"""Heads in several orientations, with COSMOS in each: simulated, or of a user's own run of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+
+from qsmflow.bids.naming import OUTPUTS
+from qsmflow.core.inversion import cosmos
+from qsmflow.errors import InputError
+from qsmflow.nets.upright import Upright
+from qsmflow.training.cosmos import Labelled, labelled
+
+from .problems import ORIENTATIONS, Problem, Vector, turned
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """A local field and what it is held against.
+
+    Attributes
+    ----------
+    problem
+        Its truth is COSMOS where the head is measured.
+    cosmos
+        In the same voxels, ppm, (X, Y, Z).
+    """
+
+    problem: Problem
+    cosmos: torch.Tensor
+
+
+def simulated(straight: Problem) -> dict[str, Orientation]:
+    """A head in the `ORIENTATIONS`, in the same voxels, and COSMOS of their noisy fields."""
+    problems = [turned(straight, angles).with_seed(number) for number, angles in enumerate(ORIENTATIONS, start=1)]
+    fields = torch.stack([one.field for one in problems])
+    weights = straight.mask.to(fields.dtype).expand_as(fields)
+    made = torch.where(
+        straight.mask, cosmos(fields, weights, straight.voxel_size, [one.b0_dir for one in problems])[0], 0
+    )
+    return {str(number): Orientation(one, made) for number, one in enumerate(problems, start=1)}
+
+
+def heads(folder: Path) -> dict[str, dict[str, Labelled]]:
+    """Every head of an output of `qsmflow run` that has COSMOS, and its orientations by name."""
+    found: dict[str, dict[str, Labelled]] = {}
+    for one in labelled(folder):
+        head = "_".join(part for part in Path(one.head).relative_to(folder).parts if "-" in part)
+        found.setdefault(head, {})[one.chi.name.partition("_desc-")[0]] = one
+    return found
+
+
+def magnitude_of(one: Labelled) -> Path | None:
+    """The magnitude beside a local field; None where there is none."""
+    stem = one.field.name.partition("_desc-")[0]
+    path = one.field.with_name(f"{stem}_{OUTPUTS['magnitude'].suffix}.nii.gz")
+    return path if path.is_file() else None
+
+
+def read(one: Labelled) -> Orientation:
+    """An orientation of a measured head; its axes are laid near right, front and up.
+
+    Raises
+    ------
+    InputError
+        The files are not on one grid, or the local field has numbers in its mask that are not finite.
+    """
+    image = nib.load(one.field)
+    upright = Upright.of(image.affine)
+    field, mask, chi = (_volume(path, image, upright) for path in (one.field, one.mask, one.chi))
+    path = magnitude_of(one)
+    known = (mask > 0.5) & (chi != 0)
+    if not bool(known.any()) or not bool(torch.isfinite(field[known]).all()):
+        raise InputError(f"{one.field}: nowhere known, or not finite in its mask; run `qsmflow run` again")
+    x, y, z = (float(size) for size in image.header.get_zooms()[:3])
+    affine = _affine(upright.sizes((x, y, z)), upright.direction(one.b0_dir))
+    field, chi = (torch.where(known, volume, 0.0) for volume in (field, chi))
+    magnitude = known.float() if path is None else _volume(path, image, upright)
+    return Orientation(Problem(field, chi, known, torch.zeros_like(known, dtype=torch.uint8), magnitude, affine), chi)
+
+
+def _volume(path: Path, like: nib.Nifti1Image, upright: Upright) -> torch.Tensor:
+    image = nib.load(path)
+    if image.shape != like.shape or not np.allclose(image.affine, like.affine, atol=1e-3):
+        raise InputError(f"{path}: its grid is not that of the local field; run `qsmflow run` again")
+    return upright.turn(torch.from_numpy(image.get_fdata(dtype=np.float32))).contiguous()
+
+
+def _affine(voxel_size: Vector, b0_dir: Sequence[float]) -> np.ndarray:
+    """A grid in which B0 has that direction: its first axis as near to the scanner's as that allows."""
+    up = np.array(b0_dir) / np.linalg.norm(b0_dir)
+    right = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    right /= np.linalg.norm(right)
+    affine = np.eye(4)
+    affine[:3, :3] = np.stack([right, np.cross(up, right), up]) * np.array(voxel_size)
+    return affine

@@ -1,0 +1,71 @@
+"""Orientations of a run of one's own are read as they are, and simulated ones are in one grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from qsmflow.errors import InputError, UsageError
+from qsmflow.phantom.head import ProceduralHead
+from qsmflow.studies import orientation
+from qsmflow.studies.conduct import conduct
+from qsmflow.studies.measured import heads, read, simulated
+from qsmflow.studies.problems import brain_problem
+from qsmflow.studies.study import Request
+from tests.training.test_streams import B0, cosmos_output
+
+
+def test_heads_of_a_run_and_their_orientations(tmp_path: Path) -> None:
+    found = heads(cosmos_output(tmp_path))
+    assert {head: list(every) for head, every in found.items()} == {
+        f"sub-{head}": [f"sub-{head}_acq-ori{number}" for number in (1, 2)] for head in (0, 1)
+    }
+    one = found["sub-1"]["sub-1_acq-ori2"]
+    seen = read(one)
+    assert seen.problem.b0_dir == pytest.approx(B0)
+    assert seen.problem.voxel_size == pytest.approx((1.0, 1.0, 1.0))
+    field = torch.from_numpy(nib.load(one.field).get_fdata(dtype=np.float32))
+    torch.testing.assert_close(seen.problem.field, torch.where(seen.problem.mask, field, 0.0))
+    assert torch.equal(seen.problem.mask, seen.cosmos != 0)
+
+
+def test_the_study_of_measured_heads(tmp_path: Path) -> None:
+    cases = orientation.STUDY.cases(Request(data=cosmos_output(tmp_path)))
+    # without magnitudes there is no MEDI
+    assert {case.varied["method"] for case in cases} == {"tkd", "qsmnet", "l2", "qsmnet_plus"}
+    assert all(len(case.files) == 6 for case in cases)
+    case = next(case for case in cases if case.varied["method"] == "tkd")
+    outcome = orientation.STUDY.compute(orientation.STUDY.prepare(case.problem, case.files), case.varied)
+    assert [score.metric for score in outcome.scores] == ["psnr", "nrmse", "hfen", "ssim"]
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    one = next(iter(heads(cosmos_output(tmp_path, heads=1))["sub-0"].values()))
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)), one.mask)
+    with pytest.raises(InputError, match="its grid is not that of the local field"):
+        read(one)
+    with pytest.raises(UsageError, match="study scale is of simulated heads alone"):
+        conduct("scale", Request(data=tmp_path), tmp_path / "out", command="")
+    for name, request in (
+        ("scale", Request(head=(one.mask,))),
+        ("orientation", Request(data=tmp_path, head=(one.mask,))),
+    ):
+        with pytest.raises(UsageError, match=f"--labels: study {name} simulates no head here"):
+            conduct(name, request, tmp_path / "out", command="")
+
+
+def test_simulated_orientations_share_a_grid_and_not_their_noise() -> None:
+    straight = brain_problem(ProceduralHead(3, spacing=4.0), (4.0, 4.0, 4.0)).with_noise(0.001)
+    every = simulated(straight)
+    assert list(every) == ["1", "2", "3", "4", "5"]
+    directions = np.array([one.problem.b0_dir for one in every.values()])
+    assert directions[:, 2] == pytest.approx([1.0] + [np.cos(np.radians(25.0))] * 4)
+    assert len({tuple(np.round(one, 3)) for one in directions}) == 5
+    noise = [(one.problem.field - one.problem.clean)[straight.mask] for one in every.values()]
+    assert abs(float(torch.corrcoef(torch.stack(noise))[0, 1])) < 0.1
+    error = float((every["2"].cosmos - straight.chi).norm() / straight.chi.norm())
+    assert error < 0.5
