@@ -6,7 +6,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from qsmflow.cli.progress import Progress, say
+from qsmflow.cli.progress import Tally, say
 from qsmflow.errors import UsageError
 from qsmflow.studies import catalogue
 
