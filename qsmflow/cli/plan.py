@@ -53,8 +53,8 @@ def show_plan(settings: Config, origins: Mapping[str, str], workflow: Workflow, 
     console.print()
     console.print(_tree(nodes, finished))
     to_do = [node for node in nodes if node.fullname not in finished]
-    most = max((node.need.memory_gb for node in to_do), default=0.0)
-    say(f"{len(to_do)} nodes to compute, {len(finished)} finished; one takes at most {most:.1f} GB")
+    most = f", of at most {max(node.need.memory_gb for node in to_do):.1f} GB" if to_do else ""
+    say(f"{len(to_do)} nodes to compute{most}; {len(finished)} finished")
 
 
 def _tree(nodes: Sequence[Node], finished: frozenset[str]) -> Tree:
