@@ -16,8 +16,7 @@ class PackedUNet(UNet):
     1. The voxels of each block become channels: 8 times `inputs` of them at half the size.
     2. A `UNet` of `width` channels and `levels` halvings without normalisation, whose last convolution gives eight
        channels.
-    3. These become the voxels of each block again; with `scaled` they are multiplied by the second input channel, and
-       with `residual` the first is added.
+    3. These become the voxels of each block again; with `residual` the first input channel is added.
 
     Most of what a U-Net computes it computes at full size, where one convolution follows another with few channels. To
     correct a map that is nearly right, as an inversion gives it, that is not needed, and the head starts at zero, so
@@ -29,8 +28,6 @@ class PackedUNet(UNet):
         Channels, 1 to 64; the first is what is corrected.
     width, levels, kernel, activation, residual
         As of `UNet`.
-    scaled
-        See above: a denoiser whose second channel is the noise, and which leaves a field without noise as it is.
 
     Raises
     ------
@@ -51,11 +48,8 @@ class PackedUNet(UNet):
         kernel: int = 3,
         activation: str = "leaky_relu",
         residual: bool = True,
-        scaled: bool = False,
     ):
-        refuse_parameter("inputs", inputs, 2 if scaled else 1, 64)
-        if scaled and not residual:
-            raise ValueError("scaled: of a residual network alone")
+        refuse_parameter("inputs", inputs, 1, 64)
         super().__init__(
             inputs=8 * inputs,
             outputs=8,
@@ -65,7 +59,7 @@ class PackedUNet(UNet):
             activation=activation,
             normalised=False,
         )
-        self.inputs, self.levels, self.residual, self.scaled = inputs, levels + 1, residual, scaled
+        self.inputs, self.levels, self.residual = inputs, levels + 1, residual
         for parameter in self.head.parameters():
             torch.nn.init.zeros_(parameter)
 
@@ -101,7 +95,7 @@ class PackedUNet(UNet):
         return unpack(self.head(x.to(next(self.head.parameters()).dtype)))
 
     def finish(self, x: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
-        """Scale it, and add the first input channel."""
+        """Add the first input channel."""
         return self.added(x, given)
 
 

@@ -34,7 +34,6 @@ def test_deepqsm_is_the_same_at_half_the_width() -> None:
     [
         Denoiser(dims=2, width=2, levels=2),
         Denoiser(dims=3, width=2, levels=2),
-        PackedUNet(inputs=2, width=2, levels=1, scaled=True),
     ],
 )
 def test_a_denoiser_changes_nothing_where_there_is_no_noise(net: Ladder) -> None:
@@ -75,8 +74,6 @@ def test_a_size_that_cannot_be_halved_is_refused_by_name() -> None:
         (Denoiser, {"levels": 40}),
         (PackedUNet, {"inputs": "4"}),
         (PackedUNet, {"levels": -1}),
-        (PackedUNet, {"inputs": 1, "scaled": True}),
-        (PackedUNet, {"scaled": True, "residual": False, "inputs": 2}),
         (SIQSM, {"width": 2}),
     ],
 )
