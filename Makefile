@@ -35,7 +35,7 @@ demo: setup ## simulate a dataset, run the whole pipeline on it, say where the r
 	@echo "Maps:"; find demo/out -name '*_Chimap.nii.gz' | sort | sed 's/^/  /'
 
 test: setup ## the tests that need neither a cluster nor a browser, nor minutes each
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not cluster and not browser and not long'
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not cluster and not browser and not long'
 
 long: setup ## peak memory of every stage; every stage after every other; every training recipe learns
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long
