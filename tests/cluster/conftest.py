@@ -41,6 +41,7 @@ def scene(cluster: LocalSlurm, inputs: Path, tmp_path: Path) -> Iterator[Scene]:
     yield made
     if jobs := cluster.jobs():  # of a test that failed
         cluster.command("scancel", *jobs)
+    cluster.take_back_nodes()
 
 
 @pytest.fixture(scope="session")

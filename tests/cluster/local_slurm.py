@@ -202,6 +202,11 @@ class LocalSlurm:
         if f"slurmd.{node}" not in self._daemons:
             self._launch(f"slurmd.{node}", ["slurmd", "-D", "-N", node])
 
+    def take_back_nodes(self) -> None:
+        """Let jobs go to nodes that the controller drained, as one does that was killed and forgot what runs there."""
+        for node in NODES:
+            self.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
     def end(self, daemon: str, how: signal.Signals = signal.SIGKILL) -> None:
         """End a daemon by its name: ``slurmctld``, ``slurmd.cpu1``, ``munged`` …"""
         process = self._daemons.pop(daemon)
