@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,7 @@ def test_the_time_limit_is_hit(scene: Scene, expected: dict[str, bytes]) -> None
 def lose_the_controller(scene: Scene, expected: dict[str, bytes], how: signal.Signals) -> tuple[str, str]:
     """End SLURM's controller under a run and start it again; what is read, and what the next run does."""
     run = scene.start_held()
+    time.sleep(10.0)  # it writes its state every few seconds; a job of which it knows nothing it would begin twice
     scene.cluster.end("slurmctld", how)
     run.says("SLURM does not answer")
     read = line_with(run.said, "SLURM does not answer")
