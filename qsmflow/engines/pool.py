@@ -17,6 +17,7 @@ from nipype.pipeline.plugins.multiproc import process_initializer
 
 #: Files that a pool of one process has open here.
 _FILES = 8
+_DEVICES = "CUDA_VISIBLE_DEVICES"
 _KILLED = (
     "ProcessError: a process of this run was killed, by somebody or by a machine short of memory; run again, "
     "with a lower --mem or --nprocs"
@@ -25,11 +26,13 @@ _KILLED = (
 
 def start_pool(processes: int, device: str | None = None) -> ProcessPoolExecutor:
     """A pool of `processes` that starts its processes when they are needed; parameters are those of `Pool`."""
+    # the fork server may be older than what is set here now
+    seen = os.environ.get(_DEVICES) if device is None else device
     return ProcessPoolExecutor(
         processes,
         mp_context=get_context("forkserver"),
         initializer=_begin,
-        initargs=(str(Path.cwd()), os.getpid(), device),
+        initargs=(str(Path.cwd()), os.getpid(), seen),
     )
 
 
@@ -80,10 +83,11 @@ def allow_pools(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
-def _begin(folder: str, driver: int, device: str | None) -> None:
+def _begin(folder: str, driver: int, seen: str | None) -> None:
     process_initializer(folder)
-    if device is not None:  # CUDA reads it once, when it is first used
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    os.environ.pop(_DEVICES, None)
+    if seen is not None:  # CUDA reads it once, when it is first used
+        os.environ[_DEVICES] = seen
     threading.Thread(target=_end_after, args=(driver,), daemon=True).start()
 
 

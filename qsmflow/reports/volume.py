@@ -44,7 +44,8 @@ def load_volume(path: Path) -> Volume:
     """Read the first volume of the NIfTI file `path` in RAS order."""
     image = nib.as_closest_canonical(nib.load(path))
     data = np.asanyarray(image.dataobj, dtype=np.float32)
-    data = data.reshape(data.shape[:3] + (-1,))[..., 0]
+    # contiguous: torch takes no array that is turned about by its strides
+    data = np.ascontiguousarray(data.reshape(data.shape[:3] + (-1,))[..., 0])
     x, y, z = (float(size) for size in image.header.get_zooms()[:3])
     return Volume(data, (x, y, z), np.asarray(image.affine))
 
