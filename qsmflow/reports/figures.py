@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import ListedColormap, to_rgb
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
-from PIL import Image
+from scipy import ndimage
 
 from qsmflow.reports.scales import Scale, magnitude_scale
+from qsmflow.reports.sheet import OUTLINE_COLOURS, Sheet
 from qsmflow.reports.volume import PLANES, Cuts, Volume, coordinate, cut, cut_size
 
 WIDTH = 1240  # pixels of the slices, without the colour bar
 _BAR = 118
 _GAP = 6
-_DPI = 100
-_PAPER = "#000000"
-_INK = "#e9edf2"
-#: Okabe and Ito's orange, sky blue and green: told apart by every common kind of colour vision.
-CONTOUR_COLOURS = ("#e69f00", "#56b4e9", "#00d69b")
+_FOOT = 30
+_MARGIN = 14
 
 
 @dataclass(frozen=True)
@@ -113,7 +103,7 @@ def mosaic(
     mask
         Bool, shape (X, Y, Z): what lies outside is left dark. None shows every slice whole.
     contours
-        Masks, by the name the legend gives them, whose outlines are drawn in the order of `CONTOUR_COLOURS`.
+        Masks, by the name the legend gives them, whose outlines are drawn in the order of `OUTLINE_COLOURS`.
     """
     canvas = three_planes(volume, cuts)
     return _render(canvas, _masked(canvas, [volume], mask, scale.order), scale, contours=contours or {})
@@ -165,83 +155,73 @@ def _render(
     row_names: Sequence[str] = (),
     edges: NDArray[np.bool_] | None = None,
 ) -> bytes:
-    height, names = canvas.height, list(contours or ())
-    foot, margin = 30, 14
-    total = (WIDTH + _BAR + 2 * margin, height + foot + 2 * margin)
-    figure = Figure(figsize=(total[0] / _DPI, total[1] / _DPI), dpi=_DPI, facecolor=_PAPER)
-    canvas_of_figure = FigureCanvasAgg(figure)
-    place = [margin / total[0], (margin + foot) / total[1], WIDTH / total[0], height / total[1]]
-    axes = figure.add_axes((place[0], place[1], place[2], place[3]))
-    axes.set_axis_off()
-    colours = colormaps[scale.colours].with_extremes(bad=_PAPER)
-    # pixel centres at whole numbers: one pixel of the picture is one pixel of the figure
-    shown = axes.imshow(picture, cmap=colours, vmin=scale.low, vmax=scale.high, interpolation="nearest", aspect="auto")
-    for name, colour in zip(names, CONTOUR_COLOURS, strict=False):
-        outline = np.nan_to_num(canvas.draw([(contours or {})[name]]))
-        if outline.min() < 0.5 < outline.max():
-            axes.contour(outline, levels=[0.5], colors=[colour], linewidths=1.3)
+    sheet = Sheet(canvas.height + _FOOT + 2 * _MARGIN, WIDTH + _BAR + 2 * _MARGIN, scale.colours)
+    sheet.values(_MARGIN, _MARGIN, (picture - scale.low) / (scale.high - scale.low))
+    names = list(contours or {})[: len(OUTLINE_COLOURS)]
+    for number, name in enumerate(names):
+        cover = _outline(np.nan_to_num(canvas.draw([(contours or {})[name]])))
+        sheet.outline(_MARGIN, _MARGIN, cover, number)
     if edges is not None:
-        veil = np.ma.masked_where(~edges, edges.astype(float))
-        axes.imshow(
-            veil, cmap=ListedColormap(CONTOUR_COLOURS[:1]), vmin=0, vmax=1, interpolation="nearest", aspect="auto"
-        )
-    axes.set_xlim(-0.5, WIDTH - 0.5)
-    axes.set_ylim(height - 0.5, -0.5)
-    _write_labels(axes, canvas, row_names)
-    _write_scale_bar(figure, canvas, margin, total)
-    bar_height = min(height * 0.8, 360) / total[1]
-    bar_axes = figure.add_axes(
-        (1 - (_BAR + margin - 24) / total[0], 0.5 + foot / 2 / total[1] - bar_height / 2, 14 / total[0], bar_height)
-    )
-    bar = figure.colorbar(shown, cax=bar_axes, extend="max" if scale.low == 0 else "both")
-    bar.set_label(scale.label, color=_INK, fontsize=10)
-    bar.ax.tick_params(colors=_INK, labelsize=9)
-    bar.outline.set_edgecolor(_INK)
-    if names:
-        lines = [Line2D([], [], color=c, lw=2, label=n) for n, c in zip(names, CONTOUR_COLOURS, strict=False)]
-        at = ((WIDTH + margin) / total[0], 4 / total[1])
-        figure.legend(
-            handles=lines, loc="lower right", ncols=len(names), frameon=False, labelcolor=_INK, bbox_to_anchor=at
-        )
-    canvas_of_figure.draw()
-    return _as_png(np.asarray(canvas_of_figure.buffer_rgba())[..., :3], scale)
+        sheet.outline(_MARGIN, _MARGIN, edges.astype(np.float32), 0)
+    _write_labels(sheet, canvas, row_names)
+    _write_colour_bar(sheet, canvas, scale)
+    foot = _MARGIN + canvas.height + _FOOT - 4
+    length = round(50 / canvas.pixel)
+    sheet.box(foot - 1, _MARGIN, 2, length)
+    sheet.text(foot, _MARGIN + length + 6, "50 mm", 12)
+    right = float(WIDTH + _MARGIN)
+    for number, name in reversed(list(enumerate(names))):
+        right -= sheet.text(foot, right, name, 14, anchor="rm") + 36
+        sheet.box(foot - 1, round(right) + 6, 3, 24, number)
+        right -= 18
+    return sheet.png()
 
 
-def _as_png(pixels: NDArray[np.uint8], scale: Scale) -> bytes:
-    # a palette halves the file: the colours of the scale, greys for the writing, and the contours
-    bar = colormaps[scale.colours](np.linspace(0, 1, 208))[:, :3]
-    greys = np.linspace(0, 1, 27)[:, None] * np.ones(3)
-    lines = np.concatenate([np.linspace(0.3, 1, 7)[:, None] * to_rgb(colour) for colour in CONTOUR_COLOURS])
-    palette = Image.new("P", (1, 1))
-    palette.putpalette((255 * np.concatenate([bar, greys, lines])).round().astype(np.uint8).tobytes())
-    out = io.BytesIO()
-    Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE).save(out, format="png")
-    return out.getvalue()
+def _outline(mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much of each pixel a line of some two pixels along the 0.5 of `mask` covers."""
+    # a ramp as wide as the line, for the mask may fall from 1 to 0 between two pixels
+    mask = ndimage.uniform_filter(mask, 3)
+    across, down = np.gradient(mask)
+    slope = np.hypot(across, down)
+    away = np.abs(mask - 0.5) / np.maximum(slope, 1e-3)
+    return np.where(slope > 0, np.clip(1.7 - away, 0.0, 1.0), 0.0).astype(np.float32)
 
 
-def _write_labels(axes: Axes, canvas: Canvas, row_names: Sequence[str]) -> None:
-    halo = [withStroke(linewidth=2.2, foreground=_PAPER)]
-    style: dict[str, Any] = {"color": _INK, "fontsize": 10, "path_effects": halo}
+def _write_labels(sheet: Sheet, canvas: Canvas, row_names: Sequence[str]) -> None:
     for i, line in enumerate(canvas.panels):
         seen: set[str] = set()
         for panel in line:
             left, right, letter = PLANES[panel.plane][3:]
             mm = coordinate(canvas.frame, canvas.cuts, panel.plane, panel.index)
-            x0, x1, bottom = panel.column + 3, panel.column + panel.width - 4, panel.row + panel.height - 4
-            axes.text(x0, bottom, f"{letter} {round(mm):+d} mm", va="bottom", ha="left", **style)
+            x0, x1 = _MARGIN + panel.column + 3, _MARGIN + panel.column + panel.width - 4
+            sheet.text(_MARGIN + panel.row + panel.height - 4, x0, f"{letter} {round(mm):+d} mm", 14, anchor="lb")
             if panel.plane not in seen:
-                middle = panel.row + panel.height / 2
-                axes.text(x0, middle, left, va="center", ha="left", **style)
-                axes.text(x1, middle, right, va="center", ha="right", **style)
+                middle = _MARGIN + panel.row + panel.height / 2
+                sheet.text(middle, x0, left, 14)
+                sheet.text(middle, x1, right, 14, anchor="rm")
             seen.add(panel.plane)
         if row_names:
-            axes.text(
-                4, line[0].row + 2, row_names[i], va="top", ha="left", **{**style, "fontsize": 12, "weight": "bold"}
-            )
+            sheet.text(_MARGIN + line[0].row + 2, _MARGIN + 4, row_names[i], 17, anchor="lt", bold=True)
 
 
-def _write_scale_bar(figure: Figure, canvas: Canvas, margin: int, total: tuple[int, int]) -> None:
-    length = 50 / canvas.pixel
-    x, y = np.array([margin, margin + length]) / total[0], np.array([18, 18]) / total[1]
-    figure.add_artist(Line2D(x, y, color=_INK, lw=2))
-    figure.text(x[1] + 6 / total[0], 18 / total[1], "50 mm", color=_INK, fontsize=9, va="center")
+def _write_colour_bar(sheet: Sheet, canvas: Canvas, scale: Scale) -> None:
+    height = round(min(canvas.height * 0.8, 360))
+    top, left, width = _MARGIN + (canvas.height - height) // 2, WIDTH + _MARGIN + 24, 14
+    sheet.box(top - 1, left - 1, height + 2, width + 2)
+    shares = np.linspace(1, 0, height, dtype=np.float32)
+    sheet.values(top, left, np.repeat(shares[:, None], width, axis=1))
+    for step in range(width // 2):  # tips: what lies beyond the scale has the colour of its end
+        wide, column = width - 2 * step, left + step
+        for share, row in ((1.0, top - 1 - step), (0.0, top + height + step))[: 1 if scale.low == 0 else 2]:
+            sheet.box(row, column - 1, 1, wide + 2)
+            sheet.values(row, column, np.full((1, wide), share, np.float32))
+    ticks = [
+        tick for tick in MaxNLocator(8).tick_values(scale.low, scale.high) if scale.low <= tick <= scale.high * 1.0001
+    ]
+    formatter = ScalarFormatter(useOffset=False)
+    formatter.set_scientific(False)
+    places = [top + (height - 1) * (scale.high - tick) / (scale.high - scale.low) for tick in ticks]
+    for place, words in zip(places, formatter.format_ticks(ticks), strict=True):
+        sheet.box(round(place), left + width, 1, 4)
+        sheet.text(place, left + width + 8, words, 12)
+    sheet.upright_text(top + height / 2, WIDTH + _MARGIN + _BAR - 8, scale.label, 14)

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 #: Plane: axis that is cut, axis shown to the right, axis shown upwards, the letters at left and right, the coordinate.
@@ -101,16 +102,16 @@ def cut(volume: Volume, cuts: Cuts, plane: str, index: int, pixel: float, order:
     axis, right, up, *_ = PLANES[plane]
     window: list[slice | int] = [slice(a, b) for a, b in zip(cuts.low, cuts.high, strict=True)]
     window[axis] = index
-    values = volume.data[tuple(window)]
-    if right > up:
+    values = np.nan_to_num(volume.data[tuple(window)])
+    if right < up:
         values = values.T
-    zoom = (volume.voxel_size[right] / pixel, volume.voxel_size[up] / pixel)
-    image = ndimage.zoom(np.nan_to_num(values), zoom, order=order, mode="nearest", grid_mode=True)
-    return image.T[::-1]
+    rows, columns = cut_size(volume, cuts, plane, pixel)
+    image = Image.fromarray(np.ascontiguousarray(values[::-1]))
+    return np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR if order else Image.Resampling.NEAREST))
 
 
 def cut_size(volume: Volume, cuts: Cuts, plane: str, pixel: float) -> tuple[int, int]:
-    """Rows and columns of `cut`, by the rounding of the interpolation."""
+    """Rows and columns of `cut`, whole numbers."""
     _, right, up, *_ = PLANES[plane]
     rows, columns = (round((cuts.high[a] - cuts.low[a]) * (volume.voxel_size[a] / pixel)) for a in (up, right))
     return rows, columns
