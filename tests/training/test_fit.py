@@ -269,12 +269,15 @@ def test_a_run_that_is_stopped_says_so(signalled: signal.Signals, tmp_path: Path
     recipe.write_text(to_toml(from_table(Recipe, {**TINY, "fit": {**TINY["fit"], "steps": 100_000}})))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     run = command(recipe, tmp_path / "run")
-    process = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file():
-        assert process.poll() is None, "it ended before a checkpoint was written"
-        time.sleep(0.01)
-    process.send_signal(signalled)
-    _, told = process.communicate(timeout=60)
+    with subprocess.Popen(run, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while not (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file():
+                assert process.poll() is None, "it ended before a checkpoint was written"
+                time.sleep(0.01)
+            process.send_signal(signalled)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "interrupted; what is finished is kept" in told and "Traceback" not in told
 
