@@ -63,6 +63,7 @@ def test_three_echoes_of_a_block(shared_data: Path, tmp_path: Path) -> None:
     assert (out / "sub-01.html").stat().st_size > 50_000
 
 
+@pytest.mark.long
 def test_local_field_and_mask_supplied(shared_data: Path, tmp_path: Path) -> None:
     """`challenge2016`: the graph starts at the local field."""
     source = shared_data / "challenge2016"

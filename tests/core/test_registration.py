@@ -111,7 +111,7 @@ def test_overlap_is_the_share_of_the_brain(spacing):
     assert whole.overlap > 0.95 and whole.correlation > 0.99
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("angle", [5.0, 25.0, 40.0])
 def test_rc2_head_is_registered_at_1_mm(shared_data, angle):
     axis = np.array([0.6, -0.5, 0.62]) / np.linalg.norm([0.6, -0.5, 0.62])

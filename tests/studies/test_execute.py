@@ -15,7 +15,6 @@ TKD, L2 = (Case({"size": 16}, {"method": method}) for method in ("tkd", "l2"))
 SMALLER = Case({"size": 12}, {"method": "tkd"})
 
 
-@pytest.mark.slow
 def test_only_what_changed_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = Case({"size": 12}, {"method": "l2"}, ("ours",))
     monkeypatch.setattr(weights, "find", lambda name: tmp_path / name)

@@ -15,7 +15,6 @@ from qsmflow.nets import Denoiser, QSMnet, weights
 from tests.cards import COARSE, DENOISER
 
 
-@pytest.mark.slow
 def test_a_run_with_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     inverse, other, denoiser = (tmp_path / f"{name}.safetensors" for name in ("inverse", "other", "denoiser"))
@@ -25,7 +24,14 @@ def test_a_run_with_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     bids, out = tmp_path / "bids", tmp_path / "out"
     assert main(["simulate", str(bids), "--voxel-size", "4", "--supersample", "1"]) == 0
     words = ["run", str(bids), str(out), "participant", "--skip-bids-validation", "--plugin", "Linear"]
-    words += ["--inversion", "qsmnet", "--qsmnet-weights", f"{inverse},{other}"]
+    words += [
+        "--derivatives",
+        f"mask={bids / 'derivatives' / 'truth'}",
+        "--inversion",
+        "qsmnet",
+        "--qsmnet-weights",
+        f"{inverse},{other}",
+    ]
     words += ["--denoise", "--denoiser-weights", str(denoiser)]
     assert main(words) == 0
     for output, path in (("denoised", denoiser), ("qsmnet", inverse)):

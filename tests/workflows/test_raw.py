@@ -37,7 +37,6 @@ def test_simulated_kspace_stands_alone(simulated: Path) -> None:
         assert errors_of(simulated, program) == []
 
 
-@pytest.mark.slow
 def test_run_reconstructs(simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["validate", str(simulated)]) == 0
     assert "grappa, espirit, coil_combine, scale_phase" in capsys.readouterr().out

@@ -54,14 +54,13 @@ def test_what_holds_no_brain_is_refused(image, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("te", [0.01, 0.025])
 def test_the_brain_of_rc2_head_is_found(shared_data, te):
     image, brain = rc2_head(shared_data, np.diag([2.0, 2.0, 2.0, 1.0]), (82, 102, 102), te=te)
     assert dice(brain_mask(image, (2.0, 2.0, 2.0)), brain) > 0.95
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (25.0, 0.0, 0.0), (-14.0, 13.0, 16.0)])
 def test_the_brain_of_a_turned_rc2_head_is_found_at_1_mm(shared_data, turn):
     from scipy.spatial.transform import Rotation
