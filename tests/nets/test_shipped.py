@@ -10,7 +10,7 @@ from qsmflow.nets import predict, weights
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.studies.problems import Problem, brain_problem
 
-NAMES = ["denoiser_2d", "qsmnet", "qsmnet_plus"]
+NAMES = ["denoiser_2d", "denoiser_3d", "qsmnet", "qsmnet_plus"]
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,10 @@ def test_inversions_of_brains_beat_division(brain: Problem) -> None:
     assert nrmse(chi, brain.chi, brain.mask) < 0.8 * nrmse(tkd(*scan), brain.chi, brain.mask)
 
 
-def test_denoisers_take_noise_out_and_leave_the_rest(brain: Problem) -> None:
+@pytest.mark.parametrize("name", ["denoiser_2d", "denoiser_3d"])
+def test_denoisers_take_noise_out_and_leave_the_rest(brain: Problem, name: str) -> None:
     for sd, share in ((0.006, 0.7), (0.0, 0.1)):
         noisy = brain.with_noise(sd)
-        field = predict(noisy.field, brain.mask, brain.voxel_size, brain.b0_dir, "denoiser_2d", noise=sd).map
+        field = predict(noisy.field, brain.mask, brain.voxel_size, brain.b0_dir, name, noise=sd).map
         left = float((field - brain.clean)[brain.mask].std())
         assert left < share * (sd or float(brain.clean[brain.mask].std()))
