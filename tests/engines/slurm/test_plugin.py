@@ -94,8 +94,6 @@ def test_a_job_too_large_for_the_machines_is_refused_before_any_is_submitted(
         run(tmp_path, merge(), cpus=4)
     with pytest.raises(FileNotFoundError):
         programs.words("sbatch")
-    outcome, _ = run(tmp_path, merge(), cpus=4, local_minutes=1)  # which is no job
-    assert outcome.executed == ("run.merge",)
 
 
 def test_a_refusal_of_sbatch_fails_the_node(tmp_path: Path, programs: Programs) -> None:
@@ -110,6 +108,16 @@ def test_a_silent_controller_is_told_once_and_waited_for(tmp_path: Path, program
     outcome, watch = run(tmp_path, merge())
     assert outcome.executed == ("run.merge",) and len(programs.words("sbatch")) == 4
     assert len(watch.read) == 1 and "SLURM does not answer" in watch.read[0]
+
+
+def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(tmp_path: Path, programs: Programs) -> None:
+    """SLURM says that the job is done; its outcome is at first not to be seen, then empty, then there."""
+    late = "(sleep 1; touch ../run/slurm/outcomes-*/1.json; sleep 1; SLURM_JOB_ID=1 bash $script) > /dev/null 2>&1 &"
+    programs.script("sbatch", f"for script; do :; done\n{late}\necho 1")
+    programs.add("sacct", "1|COMPLETED|0:0|cpu1\n")
+    outcome, watch = run(tmp_path, merge(), settle=60)
+    assert outcome.executed == ("run.merge",) and not watch.read
+    assert len(programs.words("sbatch")) == 1
 
 
 def test_a_job_that_slurm_forgot_is_submitted_again_and_then_given_up(tmp_path: Path, programs: Programs) -> None:
