@@ -27,7 +27,7 @@ NODES = ("cpu1", "gpu1")
 #: In this order daemons are ended, after all others.
 _LAST = ("slurmctld", "slurmdbd", "mariadbd", "munged")
 #: Seconds within which a daemon must answer; a busy machine takes its time.
-PATIENCE = 90.0
+PATIENCE = 300.0
 
 _SLURM_CONF = """\
 ClusterName=qsmflowtest
