@@ -4,6 +4,9 @@
 set -eu
 here=$(dirname "$0")
 python -m venv /opt/qsmflow
-install="/opt/qsmflow/bin/pip install --no-cache-dir --no-compile"
+# with bytecode: it cannot be written later, and every start would compile all modules anew
+install="/opt/qsmflow/bin/pip install --no-cache-dir"
 $install "$@" "$(grep '^torch==' "$here/constraints.txt")"
 PIP_CONSTRAINT=$here/constraints.txt $install .
+# C++ headers and test programs, which nothing here uses
+rm -rf /opt/qsmflow/lib/python3*/site-packages/torch/include /opt/qsmflow/lib/python3*/site-packages/torch/test

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the script, and submit it where that is asked."""
     from qsmflow.bids.write import write_text
     from qsmflow.engines.slurm.array import array_script
-    from qsmflow.engines.slurm.checks import check_cluster
+    from qsmflow.engines.slurm.checks import check_cluster, check_needs
     from qsmflow.engines.slurm.commands import submit
     from qsmflow.workflows import participant
 
@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     say(f"{len(needs)} tasks: {script}")
     if args.submit:
         check_cluster(settings, gpus=any(need.gpus for need in needs.values()))
+        check_needs(settings, {f"sub-{subject}": need for subject, need in needs.items()})
         say(f"submitted as job {submit(script, [])}")
     else:
         say(f"submit them by: sbatch {script}")

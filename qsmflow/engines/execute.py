@@ -23,7 +23,9 @@ from qsmflow.engines.gpu import visible_devices
 from qsmflow.engines.local import LocalPlugin
 from qsmflow.engines.progress import Reader
 from qsmflow.engines.quiet import hush
+from qsmflow.engines.slurm.checks import check_needs
 from qsmflow.engines.slurm.plugin import LOOK, SLURMPlugin
+from qsmflow.engines.slurm.task import is_job
 
 #: Of the memory that there is, what a run takes unless it is told.
 SHARE = 0.9
@@ -119,6 +121,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
 
     Raises
     ------
+    UsageError
+        A job fits on no machine of the cluster.
     KeyboardInterrupt
         The user interrupted, or SIGTERM came; no further node was begun, what is finished is kept, and no job of the
         run is left in the queue.
@@ -126,6 +130,9 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     crash_dir.mkdir(parents=True, exist_ok=True)
     configure(workflow, machine, crash_dir)
     nodes = real_nodes(workflow)
+    if machine.plugin == "SLURM":
+        needs = {node.fullname: node.need for node in nodes}
+        check_needs(machine.slurm, {name: need for name, need in needs.items() if is_job(need, machine.slurm)})
     _forget_lost_products(workflow, nodes)
     started = time.time()
     if watch is not None:

@@ -1,9 +1,10 @@
 """A real SLURM of two nodes on this machine, from Debian's packages: no systemd, no cgroups, nothing in /etc.
 
-Node ``cpu1`` makes the partition ``cpu``, node ``gpu1`` with one pretended device the partition ``gpu``. Keys, sockets,
-configuration, state, accounting and logs are in one folder, and every port is a free one, so that a cluster of the
-machine itself, and other clusters of this kind, are not disturbed. Run as a program to have such a cluster for trying
-things out: ``python -m tests.cluster.local_slurm FOLDER`` says what to export, and ends with Ctrl-C.
+Node ``cpu1`` makes the partition ``cpu``, node ``gpu1`` with one pretended device the partition ``gpu``. Jobs of the
+partition ``urgent`` end those that are in their way on ``cpu1``. Keys, sockets, configuration, state, accounting and
+logs are in one folder, and every port is a free one, so that a cluster of the machine itself, and other clusters of
+this kind, are not disturbed. Run as a program to have such a cluster for trying things out:
+``python -m tests.cluster.local_slurm FOLDER`` says what to export, and ends with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ NODES = ("cpu1", "gpu1")
 #: In this order daemons are ended, after all others.
 _LAST = ("slurmctld", "slurmdbd", "mariadbd", "munged")
 #: Seconds within which a daemon must answer; a busy machine takes its time.
-PATIENCE = 90.0
+PATIENCE = 300.0
 
 _SLURM_CONF = """\
 ClusterName=qsmflowtest
@@ -63,6 +64,8 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort={accounting_port}
 AccountingStoragePass={folder}/munge.socket
 AccountingStorageTRES=gres/gpu
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 # start and end jobs without the pauses that spare a large cluster
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
 ReturnToService=2
@@ -74,6 +77,7 @@ NodeName=cpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu_port} CPUs=4 Real
 NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port} CPUs=4 RealMemory=8000 Gres=gpu:1
 PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=gpu1 MaxTime=INFINITE State=UP
+PartitionName=urgent Nodes=cpu1 PriorityTier=2 MaxTime=INFINITE State=UP
 """
 
 _SLURMDBD_CONF = """\

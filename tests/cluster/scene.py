@@ -15,8 +15,8 @@ from pathlib import Path
 from tests.cluster.local_slurm import LocalSlurm
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Seconds for anything that a run is waited for.
-PATIENCE = 180.0
+#: Seconds for anything that a run is waited for; a busy machine takes its time.
+PATIENCE = 600.0
 
 
 def until(there: Callable[[], object], what: str) -> None:

@@ -105,6 +105,18 @@ def test_the_time_limit_is_hit(scene: Scene, expected: dict[str, bytes]) -> None
     told("a job takes longer than its limit", read, scene.rerun(expected))
 
 
+def test_a_job_is_in_the_way_of_an_urgent_one(scene: Scene, expected: dict[str, bytes]) -> None:
+    run = scene.start_held()
+    scene.cluster.command("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=true")
+    run.says("PREEMPTED")
+    read = line_with(run.said, "PREEMPTED")
+    scene.reached(run)
+    scene.open()
+    run.ends(0)
+    assert scene.results() == expected
+    told("a job of higher priority takes the place", read, scene.rerun(expected))
+
+
 def lose_the_controller(scene: Scene, expected: dict[str, bytes], how: signal.Signals) -> tuple[str, str]:
     """End SLURM's controller under a run and start it again; what is read, and what the next run does."""
     run = scene.start_held()

@@ -64,6 +64,13 @@ def test_one_run_at_a_time_and_the_same_maps_as_here(
     told("a second run on the same subject", read, "goes on where the first one ended; the same bytes")
 
 
+def test_networks_are_refused_where_machines_are_too_small(cluster: LocalSlurm, bids: Path, tmp_path: Path) -> None:
+    words = ["qsmflow", "run", bids, tmp_path / "out", "participant", "--skip-bids-validation", "--plugin", "SLURM"]
+    said = Run(cluster, tmp_path / "said.txt", *words).ends(2)
+    assert "qsmnet: asks for 8 CPUs, and no machine of partition cpu" in said and "take --omp-nthreads 4" in said
+    assert not cluster.jobs()
+
+
 def test_an_array_has_a_subject_a_task(cluster: LocalSlurm, bids: Path, here: Path, tmp_path: Path) -> None:
     out = tmp_path / "my out"
     words = ["qsmflow", "slurm", bids, out, "participant", *PLAIN, "--slurm-cpus", "1", "--submit"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from qsmflow.config.slurm import SLURM
+from qsmflow.engines.resources import Need
 from qsmflow.errors import UsageError
 
-from .commands import Partition, partitions
+from .commands import Kind, Partition, partitions
 
 
 def check_cluster(settings: SLURM, *, gpus: bool) -> None:
@@ -29,12 +30,56 @@ def check_cluster(settings: SLURM, *, gpus: bool) -> None:
                 raise UsageError(f"{flag} {one}: the cluster has no such partition; it has {', '.join(found)}")
     if not gpus:
         return
-    name = settings.gpu_partition or settings.partition or next(iter(found))
-    for one in name.split(","):
-        if not any(_is(settings.gres, gres) for gres in found[one].gres):
-            having = [p.name for p in found.values() if any(_is(settings.gres, gres) for gres in p.gres)]
+    for partition in _partitions_for(settings, found, gpus=True):
+        if not _having(settings.gres, partition.kinds):
+            having = [other.name for other in found.values() if _having(settings.gres, other.kinds)]
             mend = f"take --slurm-gpu-partition {having[0]}" if having else f"it has {_all(found.values())}"
-            raise UsageError(f"--slurm-gres {settings.gres}: partition {one} has no such resource; {mend}")
+            raise UsageError(f"--slurm-gres {settings.gres}: partition {partition.name} has no such resource; {mend}")
+
+
+def check_needs(settings: SLURM, needs: Mapping[str, Need]) -> None:
+    """Refuse jobs that fit on no machine of their partition; `needs` are what they ask, by their names.
+
+    The partitions must be there (`check_cluster`).
+
+    Raises
+    ------
+    UsageError
+        A job asks for more memory or more CPUs than any machine has.
+    SlurmError
+        The cluster does not answer.
+    """
+    found = {partition.name: partition for partition in partitions()}
+    for name, need in needs.items():
+        taken = _partitions_for(settings, found, gpus=bool(need.gpus))
+        where = f"machine of partition {','.join(partition.name for partition in taken)}"
+        kinds = [kind for partition in taken for kind in partition.kinds]
+        if need.gpus:
+            kinds = _having(settings.gres, kinds)
+        roomy = [kind for kind in kinds if kind.memory_gb >= need.memory_gb]
+        if not roomy:
+            most = max(kind.memory_gb for kind in kinds)
+            mend = f"take another {'--slurm-gpu-partition' if need.gpus else '--slurm-partition'}"
+            raise UsageError(
+                f"{name}: needs {need.memory_gb:.2g} GB, and no {where} has more than {most:.2g} GB; {mend}"
+            )
+        cpus = max(kind.cpus for kind in roomy)
+        if cpus < need.cpus:
+            raise UsageError(
+                f"{name}: asks for {need.cpus} CPUs, and no {where} with the {need.memory_gb:.2g} GB that it needs has "
+                f"more than {cpus}; take --omp-nthreads {cpus}"
+            )
+
+
+def _partitions_for(settings: SLURM, found: Mapping[str, Partition], *, gpus: bool) -> list[Partition]:
+    """Where jobs go, with `gpus` those that use one: without a name to the first of the cluster."""
+    name = settings.gpu_partition or settings.partition if gpus else settings.partition
+    return [found[one] for one in (name or next(iter(found))).split(",")]
+
+
+def _having(wanted: str, kinds: Iterable[Kind]) -> list[Kind]:
+    """Those of `kinds` that have `wanted`."""
+    return [kind for kind in kinds if any(_is(wanted, gres) for gres in kind.gres)]
 
 
 def _is(wanted: str, gres: str) -> bool:
@@ -44,5 +89,5 @@ def _is(wanted: str, gres: str) -> bool:
 
 
 def _all(found: Iterable[Partition]) -> str:
-    names = {gres for partition in found for gres in partition.gres}
+    names = {gres for partition in found for kind in partition.kinds for gres in kind.gres}
     return ", ".join(sorted(names)) or "none at all"

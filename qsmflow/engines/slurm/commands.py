@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from qsmflow.errors import MissingProgramError, QsmflowError
@@ -62,11 +63,20 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """Machines that are alike: what one has, its generic resources as SLURM writes them."""
+
+    cpus: int
+    memory_gb: float
+    gres: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Partition:
-    """A partition and the generic resources of its nodes, as SLURM writes them."""
+    """A partition and the kinds of its machines."""
 
     name: str
-    gres: tuple[str, ...]
+    kinds: tuple[Kind, ...]
 
 
 def call(program: str, *words: str) -> str:
@@ -163,12 +173,14 @@ def _ended(state: str, code: str, node: str) -> Ended:
 
 def partitions() -> list[Partition]:
     """The partitions of the cluster, that which is taken without a name first."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Kind]] = {}
     first = ""
-    for line in call("sinfo", "--noheader", "--format=%P|%G").splitlines():
-        name, _, gres = line.partition("|")
+    for line in call("sinfo", "--noheader", "--exact", "--format=%P|%c|%m|%G").splitlines():
+        name, cpus, megabytes, gres = line.split("|")
         if name.endswith("*"):
             first = name = name[:-1]
-        found.setdefault(name, []).extend(g.strip() for g in gres.split(",") if "null" not in g)
-    names = sorted(found, key=lambda name: name != first)
-    return [Partition(name, tuple(dict.fromkeys(found[name]))) for name in names]
+        # where nobody told SLURM of the memory, it says 1
+        memory_gb = float(megabytes) * 2**20 / 1e9 if megabytes != "1" else inf
+        names = tuple(word.strip() for word in gres.split(",") if "null" not in word)
+        found.setdefault(name, []).append(Kind(int(cpus), memory_gb, names))
+    return [Partition(name, tuple(found[name])) for name in sorted(found, key=lambda name: name != first)]

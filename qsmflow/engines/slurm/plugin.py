@@ -25,7 +25,7 @@ from . import commands
 from .commands import Ended, FullError, SilentError, SlurmError
 from .fate import LOST, fate
 from .job import read_outcome, wait_for_inputs
-from .task import Task, limit_minutes
+from .task import Task, is_job, limit_minutes
 
 #: Seconds between two looks at the folder of outcomes, one listing for all jobs.
 LOOK = 0.2
@@ -91,7 +91,7 @@ class SLURMPlugin(DistributedPluginBase):
 
     def _submit_job(self, node: Node, updatehash: bool = False) -> int:
         self._count += 1
-        if node.need.minutes <= self._settings.local_minutes and not node.need.gpus:
+        if not is_job(node.need, self._settings):
             self._here[self._count] = self._pool.submit(_run_here, node, self._settings.settle, self._count)
             return self._count
         folder = self._folder / "jobs" / node.fullname

@@ -80,6 +80,11 @@ class Task:
         return words + requested(self.need, settings)
 
 
+def is_job(need: Need, settings: SLURM) -> bool:
+    """Whether a node is worth a job; others are computed where the graph is."""
+    return need.minutes > settings.local_minutes or need.gpus > 0
+
+
 def limit_minutes(need: Need, settings: SLURM) -> int:
     """Time limit of a job, whole minutes, which is how finely SLURM counts."""
     return max(1, math.ceil(need.minutes + settings.start_minutes))

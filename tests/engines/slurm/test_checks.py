@@ -1,16 +1,20 @@
-"""Partitions and devices that a cluster does not have are refused, with those that it has."""
+"""Partitions, devices and sizes that a cluster does not have are refused, with those that it has."""
 
 from __future__ import annotations
 
 import pytest
 
 from qsmflow.config.slurm import SLURM
+from qsmflow.engines.resources import Need
 from qsmflow.engines.slurm import checks
-from qsmflow.engines.slurm.checks import check_cluster
-from qsmflow.engines.slurm.commands import Partition
+from qsmflow.engines.slurm.checks import check_cluster, check_needs
+from qsmflow.engines.slurm.commands import Kind, Partition
 from qsmflow.errors import UsageError
 
-CLUSTER = [Partition("cpu", ()), Partition("gpu", ("gpu:a100:4(S:0-1)", "shard:8"))]
+CLUSTER = [
+    Partition("cpu", (Kind(2, 64.0), Kind(16, 8.0))),
+    Partition("gpu", (Kind(4, 32.0, ("gpu:a100:4(S:0-1)", "shard:8")), Kind(64, 512.0))),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -47,4 +51,36 @@ def test_what_is_there_passes(settings: SLURM, gpus: bool) -> None:
 def test_what_is_not_there_is_refused(settings: SLURM, told: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_cluster(settings, gpus=True)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "need"),
+    [
+        (SLURM(), Need(cpus=16, memory_gb=8.0)),
+        (SLURM(), Need(cpus=2, memory_gb=64.0)),
+        (SLURM(partition="cpu,gpu"), Need(cpus=64, memory_gb=512.0)),
+        (SLURM(gpu_partition="gpu"), Need(gpus=1, cpus=4, memory_gb=32.0)),
+    ],
+)
+def test_what_fits_on_a_machine_passes(settings: SLURM, need: Need) -> None:
+    check_needs(settings, {"a.b": need})
+
+
+@pytest.mark.parametrize(
+    ("settings", "need", "told"),
+    [
+        (
+            SLURM(),
+            Need(cpus=4, memory_gb=9.0),
+            "a.b: asks for 4 CPUs, and no machine of partition cpu with the 9 GB that it needs has more than 2; "
+            "take --omp-nthreads 2",
+        ),
+        (SLURM(), Need(memory_gb=65.0), "a.b: needs 65 GB, and no machine of partition cpu has more than 64 GB"),
+        (SLURM(gpu_partition="gpu"), Need(gpus=1, memory_gb=33.0), "more than 32 GB; take another --slurm-gpu-part"),
+    ],
+)
+def test_what_fits_on_no_machine_is_refused(settings: SLURM, need: Need, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_needs(settings, {"a.b": need})
     assert told in str(caught.value)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 import pytest
 
 from qsmflow.engines.slurm import commands
-from qsmflow.engines.slurm.commands import Ended, FullError, Partition, SilentError, SlurmError
+from qsmflow.engines.slurm.commands import Ended, FullError, Kind, Partition, SilentError, SlurmError
 from qsmflow.errors import MissingProgramError
 from tests.engines.slurm.programs import Programs
 
@@ -78,6 +79,8 @@ def test_without_accounting_the_controller_is_asked(programs: Programs) -> None:
 
 
 def test_partitions_and_what_they_have(programs: Programs) -> None:
-    programs.add("sinfo", "gpu|gpu:a100:4(S:0-1),lscratch:1\ncpu*|(null)\ngpu|gpu:v100:2\n")
-    have = ("gpu:a100:4(S:0-1)", "lscratch:1", "gpu:v100:2")
-    assert commands.partitions() == [Partition("cpu", ()), Partition("gpu", have)]
+    programs.add("sinfo", "gpu|64|250000|gpu:a100:4(S:0-1),lscratch:1\ncpu*|2|1000|(null)\ngpu|8|1|gpu:v100:2\n")
+    large = Kind(64, 262.144, ("gpu:a100:4(S:0-1)", "lscratch:1"))
+    of_unknown_memory = Kind(8, inf, ("gpu:v100:2",))
+    found = [Partition("cpu", (Kind(2, 1.048576),)), Partition("gpu", (large, of_unknown_memory))]
+    assert commands.partitions() == found

@@ -12,6 +12,7 @@ from nipype.interfaces.utility import Merge
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.execute import Machine, Outcome, execute
 from qsmflow.engines.resources import Need, ask
+from qsmflow.errors import UsageError
 from qsmflow.interfaces.derivatives import Supplied
 from tests.engines.slurm.programs import Programs
 
@@ -50,17 +51,18 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     made = Programs(tmp_path / "bin", monkeypatch)
     made.script("sbatch", RUN)
     made.add("squeue")
+    made.add("sinfo", "cpu*|2|8000|(null)\n")
     made.add("scancel")
     made.add("sacct", error="Slurm accounting storage is disabled", status=1)
     made.add("scontrol", error="Invalid job id specified", status=1)
     return made
 
 
-def run(folder: Path, node: Node, **settings: float) -> tuple[Outcome, Watch]:
+def run(folder: Path, node: Node, cpus: int = 1, **settings: float) -> tuple[Outcome, Watch]:
     """Run `node` as a job."""
     workflow = Workflow("run", base_dir=str(folder))
-    workflow.add_nodes([ask(node, Need(minutes=1))])
-    slurm = SLURM(local_minutes=0, **{"poll": 0.2, "settle": 1.0, "retries": 1, **settings})
+    workflow.add_nodes([ask(node, Need(minutes=1, cpus=cpus))])
+    slurm = SLURM(**{"local_minutes": 0, "poll": 0.2, "settle": 1.0, "retries": 1, **settings})
     watch = Watch()
     machine = Machine(1, 1.0, plugin="SLURM", slurm=slurm)
     return execute(workflow, machine, folder / "crash", watch), watch
@@ -85,6 +87,15 @@ def test_the_error_of_a_node_is_told_as_it_is_anywhere(tmp_path: Path, programs:
     assert "broken.nii" in failure.message and "Error" in failure.message and failure.crash_file is not None
 
 
+def test_a_job_too_large_for_the_machines_is_refused_before_any_is_submitted(
+    tmp_path: Path, programs: Programs
+) -> None:
+    with pytest.raises(UsageError, match=r"run\.merge: asks for 4 CPUs.*take --omp-nthreads 2"):
+        run(tmp_path, merge(), cpus=4)
+    with pytest.raises(FileNotFoundError):
+        programs.words("sbatch")
+
+
 def test_a_refusal_of_sbatch_fails_the_node(tmp_path: Path, programs: Programs) -> None:
     programs.add("sbatch", error="sbatch: error: Memory specification can not be satisfied", status=1)
     outcome, _ = run(tmp_path, merge())
@@ -97,6 +108,16 @@ def test_a_silent_controller_is_told_once_and_waited_for(tmp_path: Path, program
     outcome, watch = run(tmp_path, merge())
     assert outcome.executed == ("run.merge",) and len(programs.words("sbatch")) == 4
     assert len(watch.read) == 1 and "SLURM does not answer" in watch.read[0]
+
+
+def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(tmp_path: Path, programs: Programs) -> None:
+    """SLURM says that the job is done; its outcome is at first not to be seen, then empty, then there."""
+    late = "(sleep 1; touch ../run/slurm/outcomes-*/1.json; sleep 1; SLURM_JOB_ID=1 bash $script) > /dev/null 2>&1 &"
+    programs.script("sbatch", f"for script; do :; done\n{late}\necho 1")
+    programs.add("sacct", "1|COMPLETED|0:0|cpu1\n")
+    outcome, watch = run(tmp_path, merge(), settle=60)
+    assert outcome.executed == ("run.merge",) and not watch.read
+    assert len(programs.words("sbatch")) == 1
 
 
 def test_a_job_that_slurm_forgot_is_submitted_again_and_then_given_up(tmp_path: Path, programs: Programs) -> None:

@@ -9,7 +9,7 @@ from nipype import IdentityInterface, Node
 
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.resources import Need
-from qsmflow.engines.slurm.task import Task, limit_minutes
+from qsmflow.engines.slurm.task import Task, is_job, limit_minutes
 
 
 def options(need: Need, settings: SLURM) -> list[str]:
@@ -43,3 +43,8 @@ def test_only_what_uses_a_gpu_is_sent_to_one(gpus: int, given: dict[str, str], p
 
 def test_a_limit_is_a_minute_at_least() -> None:
     assert limit_minutes(Need(minutes=0), SLURM(start_minutes=0)) == 1
+
+
+@pytest.mark.parametrize(("need", "job"), [(Need(minutes=0.2), False), (Need(minutes=2), True), (Need(gpus=1), True)])
+def test_nodes_of_seconds_without_a_gpu_are_no_jobs(need: Need, job: bool) -> None:
+    assert is_job(need, SLURM(local_minutes=1)) is job
