@@ -85,8 +85,9 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float], *, with_viewer
     )
     for kind, mask in seen:
         if kind in volumes:
-            scale = _scale(kind, volumes[kind].data[inside(volumes[kind], mask)], limits)
-            section.blocks.append(map_picture(series.name, kind, volumes[kind], cuts, scale, mask, numbers))
+            shown = _in_ppb(volumes[kind]) if kind == "noise" else volumes[kind]
+            scale = _scale(kind, shown.data[inside(shown, mask)], limits)
+            section.blocks.append(map_picture(series.name, kind, shown, cuts, scale, mask, numbers))
     chis = {kind: volumes[kind] for kind in chi_kinds(series.native) if kind in volumes}
     section.blocks += chi_blocks(series.name, chis, cuts, local, numbers)
     if with_viewer and chis:
@@ -105,12 +106,16 @@ def _scale(kind: str, values: NDArray[np.float32], limits: Mapping[str, float]) 
     if kind == "wrapped":
         return phase_scale()
     if kind == "noise":
-        return noise_scale(values, "the field (ppm of B0)")
+        return noise_scale(values, "the field", "ppb")
     if kind in SPREADS:
-        return noise_scale(values, "χ (ppm)")
+        return noise_scale(values, "χ", "ppm")
     if kind == "r2star":
         return relaxation_scale(values)
     return field_scale(limits.get(kind) or symmetric_limit(values))
+
+
+def _in_ppb(volume: Volume) -> Volume:
+    return Volume(1000 * volume.data, volume.voxel_size, volume.affine)
 
 
 def _missing(series: SeriesFiles) -> list[Block]:
