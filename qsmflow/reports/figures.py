@@ -226,9 +226,8 @@ def _write_colour_bar(sheet: Sheet, canvas: Canvas, scale: Scale) -> None:
 def _ticks(scale: Scale, most: int) -> dict[float, str]:
     """Some `most` round values of the scale, and how they are written."""
     if scale.wraps:
-        return {
-            step * np.pi / 2: words for step, words in zip(range(-2, 3), ("−π", "−π/2", "0", "π/2", "π"), strict=True)
-        }
+        names = ("−π", "−π/2", "0", "π/2", "π")
+        return {step * np.pi / 2: name for step, name in enumerate(names, start=-2)}
     values = MaxNLocator(max(2, most)).tick_values(scale.low, scale.high)
     ticks = [float(tick) for tick in values if scale.low <= tick <= scale.high * 1.0001]
     formatter = ScalarFormatter(useOffset=False)

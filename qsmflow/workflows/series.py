@@ -5,6 +5,7 @@ from __future__ import annotations
 from nipype.pipeline.engine import Node, Workflow
 
 from qsmflow.bids.labels import label_names
+from qsmflow.bids.scan import scan_of
 from qsmflow.bids.series import MASKS, Series
 from qsmflow.config import Config
 from qsmflow.interfaces.derivatives import Supplied
@@ -201,7 +202,7 @@ def _magnitude(
         node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)
     else:
         return None
-    kept = keep(workflow, node, "out_combined", "magnitude", destination)
+    kept = keep(workflow, node, "out_combined", "magnitude", destination, scan_of(series))
     if reconstruction is not None:
         workflow.connect([(reconstruction, kept, [("outputnode.out_report", "more_report")])])
     return node

@@ -284,3 +284,14 @@ def test_methods_differ_exactly_where_the_runs_do(tmp_path: Path) -> None:
     for text, works in zip(texts[1:], (("@vsharp", "@pdf"), ("@l2", "@tkd")), strict=True):
         ((before, after),) = [(a, b) for a, b in zip(texts[0], text, strict=True) if a != b]
         assert works[0] in before and works[1] in after
+
+
+def test_the_magnitude_tells_how_it_was_acquired_where_the_field_is_supplied(tmp_path: Path) -> None:
+    for kind in ("local", "brain"):
+        add_derivative(tmp_path / "given", {"sub": "01"}, kind)
+    supplied = dict.fromkeys(("local", "mask"), tmp_path / "given")
+    scan = {"FlipAngle": 15, "PatientName": "someone"}
+    workflow = graph(tmp_path, supplied=supplied, parts=("mag",), echoes=(0.02,), sidecar=scan)
+    told = workflow.get_node("sub_01.series_single.save_magnitude").inputs.sidecar
+    assert (told["EchoTime"], told["MagneticFieldStrength"], told["FlipAngle"]) == ([0.02], 3.0, 15)
+    assert "PatientName" not in told
