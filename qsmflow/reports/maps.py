@@ -19,6 +19,7 @@ from qsmflow.reports.quality import Figure, series_figures
 from qsmflow.reports.regions import Region, region_names, regions_of
 from qsmflow.reports.scales import (
     Scale,
+    chi_scale,
     field_scale,
     magnitude_scale,
     noise_scale,
@@ -97,6 +98,7 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float], *, with_viewer
     view.figures = series_figures(series, volumes, own, b0_dir)
     if "rois" in volumes:
         view.regions = regions_of(series.name, chis, volumes["rois"], region_names(series.native["rois"]))
+        section.blocks.append(_regions_picture(series, volumes["rois"], volumes.get("magnitude"), chis, cuts))
     curves = [weight_picture(series.name, title_of(kind), series.native[kind]) for kind in chis]
     section.blocks += [picture for picture in curves if picture is not None]
     return view
@@ -163,6 +165,25 @@ def _mask_picture(series: SeriesFiles, volumes: Mapping[str, Volume], cuts: Cuts
     png = mosaic(under, cuts, scale, contours=masks)
     alt = f"{what.capitalize()} of {series.name} in three planes with the outlines of the masks: {sizes}."
     return Picture(f"{series.name}_mask", png, alt, f"{what.capitalize()} and masks ({sizes}).")
+
+
+def _regions_picture(
+    series: SeriesFiles, labels: Volume, magnitude: Volume | None, chis: Mapping[str, Volume], cuts: Cuts
+) -> Picture:
+    """The outlines of the regions over the first map, or the magnitude: neighbours by number in different colours."""
+    under = next(iter(chis.values()), magnitude or labels)
+    scale = chi_scale() if chis else magnitude_scale(under)
+    indices = np.unique(labels.data[labels.data > 0])
+    outlines = {}
+    for first in range(min(3, len(indices))):
+        some = indices[first::3]
+        named = "labels " + ", ".join(f"{index:g}" for index in some[:3]) + (" …" if len(some) > 3 else "")
+        outlines[named] = Volume(np.isin(labels.data, some).astype(np.float32), labels.voxel_size, labels.affine)
+    png = mosaic(under, cuts, scale, contours=outlines)
+    what = f"χ, {title_of(next(iter(chis)))}" if chis else "the magnitude"
+    method = series.native["rois"].sidecar.get("Method", "not stated")
+    told = f"Outlines of {len(indices)} regions ({method}) on {what}"
+    return Picture(f"{series.name}_rois", png, f"{told} of {series.name} in three planes.", f"{told}.")
 
 
 def field_limits(series: Iterable[SeriesFiles]) -> dict[str, float]:

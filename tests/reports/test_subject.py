@@ -137,6 +137,7 @@ def test_labels_tell_the_regions(tmp_path: Path) -> None:
     labels = np.where(volumes["tkd"] > 0.05, 2, 7).astype(np.int16)
     save(tmp_path, {"sub": "01"}, "rois", labels, Labels={"2": "nuclei"})
     page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
+    assert (tmp_path / "sub-01" / "figures" / "sub-01_rois.png").exists()
     rows = read_table(tmp_path / "sub-01" / "sub-01_desc-rois_stats.tsv", REGIONS)
     assert [row["region"] for row in rows] == ["nuclei", "7"]
     inside = volumes["tkd"][volumes["tkd"] > 0.05]

@@ -160,6 +160,23 @@ def test_supplied_labels_are_kept_with_their_names(tmp_path: Path) -> None:
     assert source(flat, kept, "in_file").inputs.is_labels
 
 
+def test_an_atlas_is_brought_into_every_orientation(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
+    labels = add_derivative(tmp_path / "atlas", {"sub": "x"}, "rois")
+    labels.with_name("sub-x_desc-rois_dseg.tsv").write_text("index\tname\n2\tputamen\n")
+    template = add_derivative(tmp_path / "atlas", {"sub": "x"}, "brain")
+    workflow = graph(tmp_path, supplied={"atlas": labels, "template": template})
+    assert "The template of an atlas was registered" in " ".join(methods_sentences(workflow))
+    flat = workflow._create_flat_graph()
+    kept = [node for node in flat.nodes if node.name == "save_rois"]
+    assert len(kept) == 2
+    for node in kept:
+        made = source(flat, node, "in_file")
+        assert node.inputs.sidecar["Labels"] == {"2": "putamen"}
+        assert made.inputs.atlas == str(labels) and made.inputs.template == str(template)
+        assert source(flat, made, "in_file").name == "scale_phase" and source(flat, made, "in_mask").name
+
+
 def test_the_fluid_is_found_where_it_is_the_zero_and_not_supplied(tmp_path: Path) -> None:
     make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
     workflow = graph(tmp_path, Config(inversion=("tkd", "medi"), reference="csf", csf_mask=CSFMask(threshold=4.0)))
