@@ -19,6 +19,7 @@ _BAR = 134
 _GAP = 6
 _FOOT = 32
 _MARGIN = 14
+_LENGTHS = (50, 20, 10, 5, 2, 1)  # mm of the bar below the slices, the longest that is short enough
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,10 @@ def _render(
     _write_labels(sheet, canvas, row_names)
     _write_colour_bar(sheet, canvas, scale)
     foot = _MARGIN + canvas.height + _FOOT - 4
-    length = round(50 / canvas.pixel)
+    mm = next((mm for mm in _LENGTHS if mm / canvas.pixel < WIDTH / 6), _LENGTHS[-1])
+    length = round(mm / canvas.pixel)
     sheet.box(foot - 1, _MARGIN, 2, length)
-    sheet.text(foot, _MARGIN + length + 6, "50 mm", 15)
+    sheet.text(foot, _MARGIN + length + 6, f"{mm} mm", 15)
     right = float(WIDTH + _MARGIN)
     for number, name in reversed(list(enumerate(names))):
         right -= sheet.text(foot, right, name, 16, anchor="rm") + 36
