@@ -41,7 +41,7 @@ def map_picture(
         title = f"χ, {title}"
     if found and not scale.wraps:
         decimals = _DECIMALS.get(scale.unit, 1)
-        numbers[f"{title}: mean ± SD ({scale.unit})"] = f"{found.mean:.{decimals}f} ± {found.sd:.{decimals}f}"
+        numbers[f"{title}: mean ± SD ({scale.unit})"] = f"{found.mean:z.{decimals}f} ± {found.sd:.{decimals}f}"
     png = mosaic(volume, cuts, scale, mask=shown_in)
     shown = f"{scale.low:g} to {scale.high:g} {scale.unit}"
     alt = f"{title} of {name} in three planes, shown from {shown}; {said}."

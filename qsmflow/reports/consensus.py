@@ -22,6 +22,8 @@ from qsmflow.reports.titles import chi_kinds, title_of
 _ISOTROPIC, _FINE = 1.1, 1.05
 #: Echo spacings that differ by less, s, are even.
 _EVEN = 2e-4
+#: Method of an intermediate that was not computed.
+SUPPLIED = "supplied by the user"
 #: Last echo over T2* of the brain that counts as about the same.
 _ABOUT = (0.5, 1.5)
 
@@ -53,7 +55,12 @@ def acquisition_table(series: SeriesFiles) -> Table:
         ["Sequence", "3-D gradient echo of several echoes", *_sequence(series, te)],
         ["Readout", "monopolar", "the derivatives do not tell", _fits(None)],
         ["Number of echoes", "three or more", str(len(te) or "not stated"), _fits(len(te) > 2 if te else None)],
-        ["Echo spacing", "even", _times(steps), _fits(max(steps) - min(steps) < _EVEN if len(steps) > 1 else None)],
+        [
+            "Echo spacing",
+            "even",
+            "one echo" if len(te) == 1 else _times(steps),
+            _fits(max(steps) - min(steps) < _EVEN if len(steps) > 1 else None),
+        ],
         ["Last echo", "about T2* of the tissue", *_last_echo(series, te)],
         [
             "Voxel",
@@ -106,14 +113,16 @@ def reporting_table(series: SeriesFiles, settings: Mapping[str, Any]) -> Table:
     done = {kind: str(found.sidecar.get("Method", "not stated")) for kind, found in series.native.items()}
     maps = [f"{title_of(kind)} ({done[kind]})" for kind in chi_kinds(series.native)]
     software = series.value("Software") or {}
-    unwrap = settings.get("unwrap", {}).get("method", "not stated")
+    unwrap = str(settings.get("unwrap", {}).get("method", "not stated"))
+    if done.get("total", SUPPLIED) == SUPPLIED and {"total", "local"} & done.keys():
+        unwrap = "none: the field was supplied"
     rows = [
         ["Field strength", f"{float(b0):.3g} T" if b0 is not None else "not stated"],
         ["Echo times", _times(echo_times(series))],
         ["Matrix", " × ".join(str(n) for n in image.shape[:3])],
         ["Voxel", " × ".join(f"{float(size):.3g}" for size in image.header.get_zooms()[:3]) + " mm"],
         *_scan_rows(series),
-        ["Unwrapping", str(unwrap)],
+        ["Unwrapping", unwrap],
         ["Combination of echoes", done.get("total", "not stated")],
         ["Masking", done.get("brain", "not stated")],
         ["Background removal", done.get("local", "not stated")],

@@ -47,7 +47,7 @@ def summary_section(
                 ("B0", ", ".join(b0) or "not stated", ""),
                 ("Voxel", ", ".join(voxels) or "unknown", "mm"),
                 ("Brain mask", numbers.get("Brain mask (ml)", "none"), "ml, first series"),
-                ("Eroded", numbers.get("Lost to erosion (%)", "unknown"), "% of the brain mask, first series"),
+                *_eroded(numbers),
                 ("χ maps", str(len(kinds)), ", ".join(kinds)),
             ]
         )
@@ -56,6 +56,12 @@ def summary_section(
     section.blocks.append(_ran_table(heads))
     section.blocks += _versions(heads)
     return section
+
+
+def _eroded(numbers: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The card of what background removal took; none where it did not run."""
+    lost = numbers.get("Lost to erosion (%)")
+    return [] if lost is None else [("Eroded", lost, "% of the brain mask, first series")]
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -60,3 +60,14 @@ def test_what_the_scanner_told_is_reported(tmp_path: Path) -> None:
     assert told["Acceleration"] == "0.75 of k-space (partial Fourier)" and told["Coil"] == "not stated"
     sequence = acquisition_table(one).rows[0]
     assert sequence[0] == "Sequence" and sequence[2:] == ["2D, 5, 20 ms", "no"]
+
+
+def test_a_supplied_field_was_not_unwrapped(tmp_path: Path) -> None:
+    settings = {"unwrap": {"method": "segue"}}
+    save(tmp_path, {"sub": "01"}, "local", head()["local"], Method="supplied by the user", EchoTime=[0.02])
+    (one,) = collect(tmp_path, "01")[0].series
+    assert dict(reporting_table(one, settings).rows)["Unwrapping"] == "none: the field was supplied"
+    assert next(row for row in acquisition_table(one).rows if row[0] == "Echo spacing")[2:] == ["one echo", "not known"]
+    save(tmp_path, {"sub": "01"}, "total", head()["total"], Method="weighted least squares")
+    (one,) = collect(tmp_path, "01")[0].series
+    assert dict(reporting_table(one, settings).rows)["Unwrapping"] == "segue"
