@@ -173,13 +173,14 @@ def _regions_picture(
     """The outlines of the regions over the first map, or the magnitude: neighbours by number in different colours."""
     under = next(iter(chis.values()), magnitude or labels)
     scale = chi_scale() if chis else magnitude_scale(under)
-    indices = np.unique(labels.data[labels.data > 0])
+    known = np.where(under.mask, labels.data, 0) if chis else labels.data
+    indices = np.unique(known[known > 0])
     outlines = {}
     for first in range(min(3, len(indices))):
         some = indices[first::3]
         named = "labels " + ", ".join(f"{index:g}" for index in some[:3]) + (" …" if len(some) > 3 else "")
-        outlines[named] = Volume(np.isin(labels.data, some).astype(np.float32), labels.voxel_size, labels.affine)
-    png = mosaic(under, cuts, scale, contours=outlines)
+        outlines[named] = Volume(np.isin(known, some).astype(np.float32), labels.voxel_size, labels.affine)
+    png = mosaic(under, cuts, scale, mask=under.mask, contours=outlines)
     what = f"χ, {title_of(next(iter(chis)))}" if chis else "the magnitude"
     method = series.native["rois"].sidecar.get("Method", "not stated")
     told = f"Outlines of {len(indices)} regions ({method}) on {what}"
