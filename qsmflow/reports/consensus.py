@@ -145,6 +145,7 @@ def _scan_rows(series: SeriesFiles) -> list[list[str]]:
             found += [f"{value}{unit}"] if value else []
         return ", ".join(found) or "not stated"
 
+    partial = series.value("PartialFourier")
     time = "RepetitionTime" if series.value("RepetitionTime") else "RepetitionTimeExcitation"
     return [
         ["Scanner", told(("Manufacturer", 1, ""), ("ManufacturersModelName", 1, ""))],
@@ -157,7 +158,7 @@ def _scan_rows(series: SeriesFiles) -> list[list[str]]:
             told(
                 ("ParallelAcquisitionTechnique", 1, ""),
                 ("ParallelReductionFactorInPlane", 1, " in plane"),
-                ("PartialFourier", 1, " of k-space (partial Fourier)"),
+                *([("PartialFourier", 1, " of k-space (partial Fourier)")] if partial != 1 else []),
             ),
         ],
     ]

@@ -19,6 +19,7 @@ _BAR = 134
 _GAP = 6
 _FOOT = 32
 _MARGIN = 14
+_THIN, _LABEL = 64, 20  # slices lower than this have their labels, of this height, below them
 _LENGTHS = (50, 20, 10, 5, 2, 1)  # mm of the bar below the slices, the longest that is short enough
 
 
@@ -30,6 +31,7 @@ class _Panel:
     column: int
     height: int
     width: int
+    label: int  # row of the label's foot
 
 
 def _widths(volume: Volume, cuts: Cuts) -> dict[str, tuple[float, float]]:
@@ -52,12 +54,14 @@ class Canvas:
             sizes = [cut_size(frame, cuts, plane, self.pixel) for plane, _ in row]
             left = (WIDTH - sum(width for _, width in sizes) - _GAP * (len(row) - 1)) // 2
             height = max(height for height, _ in sizes)
+            below = _LABEL if height < _THIN else 0
             line = []
             for (plane, index), (h, w) in zip(row, sizes, strict=True):
-                line.append(_Panel(plane, index, top + (height - h) // 2, max(left, 0), h, w))
+                place = top + (height - h) // 2
+                line.append(_Panel(plane, index, place, max(left, 0), h, w, place + h - 4 + below))
                 left += w + _GAP
             self.panels.append(line)
-            top += height + _GAP
+            top += height + below + _GAP
         self.height = top - _GAP
 
     def _slice(self, volume: Volume, plane: str, index: int, order: int = 1) -> NDArray[np.float32]:
@@ -196,7 +200,7 @@ def _write_labels(sheet: Sheet, canvas: Canvas, row_names: Sequence[str]) -> Non
             left, right, letter = PLANES[panel.plane][3:]
             mm = coordinate(canvas.frame, canvas.cuts, panel.plane, panel.index)
             x0, x1 = _MARGIN + panel.column + 3, _MARGIN + panel.column + panel.width - 4
-            sheet.text(_MARGIN + panel.row + panel.height - 4, x0, f"{letter} {round(mm):+d} mm", 16, anchor="lb")
+            sheet.text(_MARGIN + panel.label, x0, f"{letter} {round(mm):+d} mm", 16, anchor="lb")
             if panel.plane not in seen:
                 middle = _MARGIN + panel.row + panel.height / 2
                 sheet.text(middle, x0, left, 16)
