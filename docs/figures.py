@@ -15,7 +15,7 @@ from qsmflow.core.dipole import dipole_kernel, forward_field
 from qsmflow.core.inversion.cosmos import sensitivity
 
 HERE = Path(__file__).parent / "figures"
-#: Title, volume, largest value shown (NaN is white), and unit; the smallest is its negative, or zero without a unit.
+#: Title, volume, largest value shown, and unit; the smallest is its negative, or zero without a unit.
 Panel = tuple[str, torch.Tensor, float, str]
 
 
@@ -32,8 +32,6 @@ class Demo:
         self.local = self.volume("out", "fmap", "desc-local_fieldmap")
         self.magnitude = self.volume("out", "fmap", "magnitude")
         self.level = int(torch.nonzero(self.known)[:, 2].float().mean())
-        places = torch.nonzero(self.brain[..., self.level])
-        self.around = tuple(slice(int(at.min()) - 4, int(at.max()) + 5) for at in places.T)
 
     def _file(self, root: str, folder: str, name: str) -> Path:
         return self._folders[root] / folder / f"sub-01_acq-ori1_{name}.nii.gz"
@@ -42,15 +40,14 @@ class Demo:
         """A volume of ``raw``, ``out`` or ``truth``."""
         return load(self._file(root, folder, name)).data
 
-    def draw(self, name: str, panels: Sequence[Panel], columns: int, *, head: bool = False) -> None:
-        """The middle slice of each panel, `columns` beside each other; of the brain, or of the whole `head`."""
+    def draw(self, name: str, panels: Sequence[Panel], columns: int) -> None:
+        """The middle slice of each panel, `columns` beside each other."""
         rows = -(-len(panels) // columns)
         figure, axes = plt.subplots(rows, columns, figsize=(2.25 * columns, 3.0 * rows), layout="constrained")
         for ax, (title, data, most, unit) in zip(axes.flat, panels, strict=True):
             low = -most if unit and title[0] != "σ" else 0
-            level = data[..., self.level] if head else data[(*self.around, self.level)]
             # as radiologists look
-            drawn = ax.imshow(np.rot90(level.numpy()[::-1]), cmap="gray", vmin=low, vmax=most)
+            drawn = ax.imshow(np.rot90(data.numpy()[::-1, :, self.level]), cmap="gray", vmin=low, vmax=most)
             ax.set_title(title, fontsize=9)
             ax.set_axis_off()
             bar = figure.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.7, aspect=30)
@@ -81,7 +78,6 @@ def stages(demo: Demo) -> None:
             ("true χ", demo.volume("truth", "anat", "desc-truth_Chimap") * demo.known, 0.1, "ppm"),
         ],
         columns=4,
-        head=True,
     )
 
 

@@ -99,25 +99,6 @@ def test_the_tutorial_can_be_followed(
     assert lines["score"][0][1:] == [str(derivative_path(root, series, output)) for root, output in named]
 
 
-@pytest.mark.long
-def test_the_tutorial_makes_what_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its commands one after the other, on voxels of 4 mm."""
-    monkeypatch.chdir(tmp_path)
-    for words in command_lines("tutorial.md"):
-        if words[0] == "--version":
-            continue
-        if words[0] == "simulate":
-            words[words.index("--voxel-size") + 1] = "4"
-        plain = ["--plugin", "Linear", "--skip-bids-validation"] if words[0] == "run" else []
-        assert main([*words, *plain]) == 0, words
-        if words[0] == "score":
-            assert "NRMSE" in capsys.readouterr().out
-    for name in ("sub-01.html", "sub-01/anat/sub-01_space-ori1_desc-cosmos_Chimap.nii.gz", "logs/CITATION.md"):
-        assert (Path("demo/out") / name).stat().st_size > 0
-
-
 def test_importing_the_package_is_quick_and_its_names_are_there() -> None:
     code = "import sys, qsmflow; assert not {'numpy', 'torch', 'nibabel', 'nipype'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
