@@ -20,9 +20,10 @@ from qsmflow.config import (
     QualityMask,
     Unwrap,
 )
-from qsmflow.engines.execute import real_nodes
+from qsmflow.engines.execute import Machine, real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from qsmflow.workflows.inversion import phase_time
+from qsmflow.workflows.participant import Request, _datasets, _source_uri
 from tests.builders import add_derivative, make_bids
 
 
@@ -175,6 +176,20 @@ def test_an_atlas_is_brought_into_every_orientation(tmp_path: Path) -> None:
         assert node.inputs.sidecar["Labels"] == {"2": "putamen"}
         assert made.inputs.atlas == str(labels) and made.inputs.template == str(template)
         assert source(flat, made, "in_file").name == "scale_phase" and source(flat, made, "in_mask").name
+
+
+def test_sources_are_named_by_their_dataset_and_files_by_their_folder(tmp_path: Path) -> None:
+    for folder in ("bids", "given", "atlas"):
+        (tmp_path / folder).mkdir()
+    labels = tmp_path / "atlas" / "dseg.nii.gz"
+    labels.touch()
+    derivatives = {"mask": tmp_path / "given", "atlas": labels}
+    folders = {name: tmp_path / name for name in ("out_dir", "work_dir")}
+    rest = {"settings": Config(), "machine": Machine(1, 1.0), "derivatives": derivatives}
+    request = Request(tmp_path / "bids", **folders, **rest)
+    uri = _source_uri(_datasets(request))
+    assert uri(tmp_path / "bids" / "sub-01" / "a.nii") == "bids:raw:sub-01/a.nii"
+    assert uri(tmp_path / "given" / "m.nii") == "bids:mask:m.nii" and uri(labels) == "bids:atlas:dseg.nii.gz"
 
 
 def test_the_fluid_is_found_where_it_is_the_zero_and_not_supplied(tmp_path: Path) -> None:
