@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qsmflow.bids.atlas import check_atlas
 from qsmflow.bids.discovery import select_subjects
 from qsmflow.bids.header import Header, read_header
 from qsmflow.bids.labels import label_names
@@ -146,8 +147,9 @@ def _check_headers(series: Series, config: Config, *, is_single: bool) -> Iterat
         yield from _check_without_magnitude(series, config, is_single=is_single)
     yield from _check_reference(series, config)
     yield from _check_phase_scale(series, config)
+    yield from ((refusal, True) for refusal in check_atlas(series))
     headers: dict[Path, Header] = {}
-    for path in series.files:
+    for path in series.gridded:
         try:
             headers[path] = read_header(path)
             _check_grid(path, headers[path])
@@ -321,8 +323,7 @@ def _check_voxels(
         yield from _check_phase(phase, [facts[path] for path in phase], sidecars)
     for name, path in series.supplied.items():
         if path in facts:
-            check = _check_mask if name in MASKS else _check_labels if name == "labels" else _check_ppm
-            yield from check(path, facts[path])
+            yield from _SUPPLIED.get(name, _check_ppm)(path, facts[path])
 
 
 def _check_phase(paths: Sequence[Path], facts: Sequence[VoxelFacts], sidecars: Sidecars) -> Iterator[_Found]:
@@ -377,3 +378,16 @@ def _check_ppm(path: Path, facts: VoxelFacts) -> Iterator[_Found]:
         yield RefusalError(path, "voxels", f"all are {facts.low:g}", "give the map that was computed"), True
     elif largest > LARGEST_FIELD:
         yield RefusalError(path, "Units", f"values up to {largest:.4g} are not in ppm", "convert the map to ppm"), True
+
+
+def _check_template(path: Path, facts: VoxelFacts) -> Iterator[_Found]:
+    if facts.nonzero == facts.voxels:
+        yield RefusalError(path, "template", "no voxel is zero", "set to zero what is not brain"), True
+
+
+#: What is asked of the voxels of a supplied image that holds no ppm.
+_SUPPLIED = {
+    **dict.fromkeys(MASKS, _check_mask),
+    **dict.fromkeys(("labels", "atlas"), _check_labels),
+    "template": _check_template,
+}

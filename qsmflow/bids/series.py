@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 #: Names under which an intermediate may be supplied by ``--derivatives NAME=PATH`` and enters the DAG.
-SUPPLIED = ("mask", "csf", "reference", "labels", "total", "local", "cosmos")
+SUPPLIED = ("mask", "csf", "reference", "labels", "atlas", "template", "total", "local", "cosmos")
+#: Those of them that lie in a space of their own: one file each, for all series.
+ELSEWHERE = ("atlas", "template")
 #: Those of them that are masks.
 MASKS = ("mask", "csf", "reference")
 
@@ -60,6 +62,12 @@ class Series:
     def files(self) -> tuple[Path, ...]:
         """All images, what is supplied last."""
         return (*self.images, *self.supplied.values())
+
+    @property
+    def gridded(self) -> tuple[Path, ...]:
+        """All images but those that lie in a space of their own."""
+        elsewhere = {self.supplied[name] for name in ELSEWHERE if name in self.supplied}
+        return tuple(path for path in self.files if path not in elsewhere)
 
     @property
     def images(self) -> tuple[Path, ...]:

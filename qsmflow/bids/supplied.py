@@ -9,7 +9,7 @@ from pathlib import Path
 from qsmflow.bids.filenames import parse_name
 from qsmflow.bids.naming import OUTPUTS, Output, join_entities
 from qsmflow.bids.problems import RefusalError
-from qsmflow.bids.series import SUPPLIED
+from qsmflow.bids.series import ELSEWHERE, SUPPLIED
 from qsmflow.bids.sidecars import Sidecars
 
 #: Supplied under whatever ``desc`` where it is the only one.
@@ -49,13 +49,16 @@ class Supplied:
                 )
             if not path.exists():
                 raise RefusalError(path, f"--derivatives {name}", "does not exist", "mend the path")
+            if name in ELSEWHERE and not path.is_file():
+                raise RefusalError(path, f"--derivatives {name}", "is no file", "give one image, for all series")
         self._derivatives = dict(derivatives)
         self._sidecars = Sidecars()
 
     @property
     def single(self) -> dict[str, Path]:
-        """The entries that are one file each."""
-        return {name: path for name, path in self._derivatives.items() if path.is_file()}
+        """The entries that are the file of one series."""
+        files = {name: path for name, path in self._derivatives.items() if path.is_file()}
+        return {name: path for name, path in files.items() if name not in ELSEWHERE}
 
     def of_series(self, entities: Mapping[str, str]) -> dict[str, Path]:
         """What is supplied of the series named by `entities`; raises `RefusalError` where something is missing."""
@@ -76,7 +79,10 @@ class Supplied:
         return {"cosmos": self._find("cosmos", names)}
 
     def _find(self, name: str, wanted: list[dict[str, str]]) -> Path:
-        root, kind = self._derivatives[name], _KINDS[name]
+        root = self._derivatives[name]
+        if name in ELSEWHERE:
+            return root
+        kind = _KINDS[name]
         if root.is_file():
             return self._fit(name, root)
         found: dict[str, Path] = {}

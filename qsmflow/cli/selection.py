@@ -39,7 +39,8 @@ def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME=PATH",
-        help="supplied mask, csf, reference, labels, total, local, cosmos: a derivative dataset or one series' file",
+        help="supplied mask, csf, reference, labels, total, local, cosmos: a derivative dataset or one series' file; "
+        "atlas and its template: a file each, brought into every series",
     )
     group.add_argument(
         "--orientation-entity",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import pad
 
+from .box import Box
 from .dipole import dipole_kernel, forward_field
 from .mask.morphology import distance_to
 
@@ -80,6 +81,10 @@ def rim_excess(field: torch.Tensor, mask: torch.Tensor, voxel_size: Sequence[flo
     float
         About 1 or less where nothing is left; NaN where the mask is no thicker than the rim.
     """
+    if not mask.any():
+        return float("nan")
+    box = Box.around(mask, 0.0)
+    field, mask = box.cut(field), box.cut(mask)
     outside = pad(~mask, (1,) * 6, value=True)
     depth = distance_to(outside, voxel_size)[1:-1, 1:-1, 1:-1]
     rim, inner = mask & (depth <= width), mask & (depth > width)

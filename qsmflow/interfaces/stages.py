@@ -10,6 +10,7 @@ from .base import StageInterface
 MODULES = ("kspace", "scale_phase", "mask", "unwrap", "field", "relaxation", "background", "inversion", "iterative") + (
     "network",
     "registration",
+    "atlas",
     "b0",
     "cosmos",
     "derivatives",

@@ -17,6 +17,8 @@ from qsmflow.reports.volume import Cuts, Volume
 
 #: Ranges of χ that can be chosen, ppm, the one shown first in the middle.
 RANGES = (0.05, 0.1, 0.2)
+#: Digits behind the point of a mean, by unit; one for others.
+_DECIMALS = {"ppm": 4, "ppb": 2}
 
 
 def map_picture(
@@ -31,17 +33,19 @@ def map_picture(
     """One map in three planes; its mean and SD inside `mask` go into `numbers`."""
     shown_in = inside(volume, mask)
     found = spread(volume, shown_in)
-    said = f"{found} {scale.unit}" if found else "no voxel inside the mask"
+    said = f"inside the mask: {found} {scale.unit}" if found else "no voxel inside the mask"
+    if scale.wraps:
+        said = "before unwrapping"  # its mean and SD say nothing
     title = title_of(kind)
     if scale.label == chi_scale().label:
         title = f"χ, {title}"
-    if found and scale.unit != "rad":
-        decimals = 4 if scale.unit == "ppm" else 1
-        numbers[f"{title}: mean ± SD ({scale.unit})"] = f"{found.mean:.{decimals}f} ± {found.sd:.{decimals}f}"
+    if found and not scale.wraps:
+        decimals = _DECIMALS.get(scale.unit, 1)
+        numbers[f"{title}: mean ± SD ({scale.unit})"] = f"{found.mean:z.{decimals}f} ± {found.sd:.{decimals}f}"
     png = mosaic(volume, cuts, scale, mask=shown_in)
     shown = f"{scale.low:g} to {scale.high:g} {scale.unit}"
-    alt = f"{title} of {name} in three planes, shown from {shown}; inside the mask: {said}."
-    return Picture(f"{name}_{kind}", png, alt, f"{title}. Inside the mask: {said}.")
+    alt = f"{title} of {name} in three planes, shown from {shown}; {said}."
+    return Picture(f"{name}_{kind}", png, alt, f"{title}, {said}.")
 
 
 def chi_blocks(

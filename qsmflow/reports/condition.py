@@ -46,6 +46,7 @@ def condition_picture(name: str, b0_dirs: Sequence[Sequence[float]], found: Cond
         across = np.hypot(*unit[:2])
         at = unit[:2] / across * np.sqrt(1 - unit[2]) if across > 0 else (0.0, 0.0)
         axes.plot(*at, "o", mfc="none", mec="#d55e00", mew=2, ms=9)
+    axes.set_frame_on(False)
     axes.set_xlabel("first voxel axis")
     axes.set_ylabel("second voxel axis")
     axes.set_xticks([])

@@ -22,6 +22,8 @@ from qsmflow.reports.titles import chi_kinds, title_of
 _ISOTROPIC, _FINE = 1.1, 1.05
 #: Echo spacings that differ by less, s, are even.
 _EVEN = 2e-4
+#: Method of an intermediate that was not computed.
+SUPPLIED = "supplied by the user"
 #: Last echo over T2* of the brain that counts as about the same.
 _ABOUT = (0.5, 1.5)
 
@@ -50,10 +52,15 @@ def acquisition_table(series: SeriesFiles) -> Table:
     steps = [b - a for a, b in pairwise(te)]
     zooms = [float(size) for size in nib.load(next(iter(series.native.values())).path).header.get_zooms()[:3]]
     rows = [
-        ["Sequence", "3-D gradient echo of several echoes", _times(te), _fits(len(te) > 1 if te else None)],
+        ["Sequence", "3-D gradient echo of several echoes", *_sequence(series, te)],
         ["Readout", "monopolar", "the derivatives do not tell", _fits(None)],
         ["Number of echoes", "three or more", str(len(te) or "not stated"), _fits(len(te) > 2 if te else None)],
-        ["Echo spacing", "even", _times(steps), _fits(max(steps) - min(steps) < _EVEN if len(steps) > 1 else None)],
+        [
+            "Echo spacing",
+            "even",
+            "one echo" if len(te) == 1 else _times(steps),
+            _fits(max(steps) - min(steps) < _EVEN if len(steps) > 1 else None),
+        ],
         ["Last echo", "about T2* of the tissue", *_last_echo(series, te)],
         [
             "Voxel",
@@ -63,6 +70,13 @@ def acquisition_table(series: SeriesFiles) -> Table:
         ],
     ]
     return Table(f"Acquisition of {series.name}", ["Item", "Recommended", "Found", "Fits"], rows)
+
+
+def _sequence(series: SeriesFiles, te: Sequence[float]) -> tuple[str, str]:
+    """Dimensions, where they are stated, and echo times, and whether they fit."""
+    kind = series.value("MRAcquisitionType")
+    told = ", ".join(text for text in (str(kind or ""), _times(te)) if text)
+    return told, _fits(len(te) > 1 and kind in (None, "3D") if te else None)
 
 
 def echo_times(series: SeriesFiles) -> list[float]:
@@ -99,14 +113,16 @@ def reporting_table(series: SeriesFiles, settings: Mapping[str, Any]) -> Table:
     done = {kind: str(found.sidecar.get("Method", "not stated")) for kind, found in series.native.items()}
     maps = [f"{title_of(kind)} ({done[kind]})" for kind in chi_kinds(series.native)]
     software = series.value("Software") or {}
-    unwrap = settings.get("unwrap", {}).get("method", "not stated")
+    unwrap = str(settings.get("unwrap", {}).get("method", "not stated"))
+    if done.get("total", SUPPLIED) == SUPPLIED and {"total", "local"} & done.keys():
+        unwrap = "none: the field was supplied"
     rows = [
         ["Field strength", f"{float(b0):.3g} T" if b0 is not None else "not stated"],
         ["Echo times", _times(echo_times(series))],
         ["Matrix", " × ".join(str(n) for n in image.shape[:3])],
         ["Voxel", " × ".join(f"{float(size):.3g}" for size in image.header.get_zooms()[:3]) + " mm"],
-        ["Scanner, coil, repetition time, flip angle, bandwidth, acceleration", "not in the derivatives"],
-        ["Unwrapping", str(unwrap)],
+        *_scan_rows(series),
+        ["Unwrapping", unwrap],
         ["Combination of echoes", done.get("total", "not stated")],
         ["Masking", done.get("brain", "not stated")],
         ["Background removal", done.get("local", "not stated")],
@@ -115,3 +131,34 @@ def reporting_table(series: SeriesFiles, settings: Mapping[str, Any]) -> Table:
         ["Software", ", ".join(f"{name} {version}" for name, version in software.items()) or "not stated"],
     ]
     return Table(f"To report with the maps of {series.name}", ["Item", "Value"], rows)
+
+
+def _scan_rows(series: SeriesFiles) -> list[list[str]]:
+    """What the scanner's sidecar tells, see `qsmflow.bids.scan`."""
+
+    def told(*parts: tuple[str, float, str]) -> str:
+        found = []
+        for name, factor, unit in parts:
+            value = series.value(name)
+            if isinstance(value, int | float):
+                value = f"{factor * value:.4g}"
+            found += [f"{value}{unit}"] if value else []
+        return ", ".join(found) or "not stated"
+
+    partial = series.value("PartialFourier")
+    time = "RepetitionTime" if series.value("RepetitionTime") else "RepetitionTimeExcitation"
+    return [
+        ["Scanner", told(("Manufacturer", 1, ""), ("ManufacturersModelName", 1, ""))],
+        ["Coil", told(("ReceiveCoilName", 1, ""))],
+        ["Repetition time", told((time, 1000, " ms"))],
+        ["Flip angle", told(("FlipAngle", 1, "°"))],
+        ["Bandwidth", told(("PixelBandwidth", 1, " Hz per pixel"))],
+        [
+            "Acceleration",
+            told(
+                ("ParallelAcquisitionTechnique", 1, ""),
+                ("ParallelReductionFactorInPlane", 1, " in plane"),
+                *([("PartialFourier", 1, " of k-space (partial Fourier)")] if partial != 1 else []),
+            ),
+        ],
+    ]

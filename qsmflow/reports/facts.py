@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def summary_section(
                 ("B0", ", ".join(b0) or "not stated", ""),
                 ("Voxel", ", ".join(voxels) or "unknown", "mm"),
                 ("Brain mask", numbers.get("Brain mask (ml)", "none"), "ml, first series"),
-                ("Eroded", numbers.get("Lost to erosion (%)", "unknown"), "% of the brain mask, first series"),
+                *_eroded(numbers),
                 ("χ maps", str(len(kinds)), ", ".join(kinds)),
             ]
         )
@@ -56,6 +56,12 @@ def summary_section(
     section.blocks.append(_ran_table(heads))
     section.blocks += _versions(heads)
     return section
+
+
+def _eroded(numbers: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The card of what background removal took; none where it did not run."""
+    lost = numbers.get("Lost to erosion (%)")
+    return [] if lost is None else [("Eroded", lost, "% of the brain mask, first series")]
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -160,18 +166,14 @@ def numbers_section(
     blocks: list[Block] = [_numbers_table("Measured on the maps of each series", measured)] if measured else []
     if shared:
         blocks.append(_numbers_table("Measured in the reference frame", shared))
-    told = [
-        [_where(found), title_of(found.kind), str(key), _plain(value)]
-        for found in _all_files(heads)
-        for key, value in (found.sidecar.get("Measured") or {}).items()
-    ]
+    told: dict[tuple[str, str, str], list[str]] = {}
+    for found in _all_files(heads):
+        for key, value in _flat(found.sidecar.get("Measured") or {}):
+            told.setdefault((_where(found), key, value), []).append(title_of(found.kind))
     if told:
-        blocks.append(
-            Details(
-                "Reported by the stages",
-                [Table("Reported by the stages", ["Series", "Output", "Measure", "Value"], told)],
-            )
-        )
+        rows = [[where, ", ".join(kinds), key, value] for (where, key, value), kinds in told.items()]
+        table = Table("Reported by the stages", ["Series", "Output", "Measure", "Value"], rows)
+        blocks.append(Details("Reported by the stages", [table]))
     return Section("numbers", "Numbers", blocks)
 
 
@@ -183,6 +185,16 @@ def _numbers_table(caption: str, measured: Mapping[str, Mapping[str, str]]) -> T
 
 def _where(found: Found) -> str:
     return "_".join(f"{key}-{value}" for key, value in found.entities.items() if key not in ("desc", "mode"))
+
+
+def _flat(measured: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    """Name and value of each measure as text; what a measure holds itself stands behind its name."""
+    for key, value in measured.items():
+        tables = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+        for table in tables:
+            yield from _flat(table, f"{within}{key}, ")
+        if not tables:
+            yield f"{within}{key}", _plain(value)
 
 
 def _plain(value: Any) -> str:
@@ -201,9 +213,12 @@ def errors_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | No
     errors = [[node, file] for node, file in (run.errors if run else ()) if of_subject(subject, node, file)]
     if errors:
         section.blocks.append(Table("Nodes that failed", ["Node", "Crash file"], errors))
-    warnings = [f"{_where(f)}, {title_of(f.kind)}: {text}" for f in _all_files(heads) for text in f.warnings]
+    warnings: dict[str, list[str]] = {}
+    for found in _all_files(heads):
+        for text in found.warnings:
+            warnings.setdefault(text, []).append(f"{_where(found)} {title_of(found.kind)}")
     if warnings:
-        section.blocks.append(Items("Warnings", warnings))
+        section.blocks.append(Items("Warnings", [f"{text} ({', '.join(of)})" for text, of in warnings.items()]))
     if not section.blocks:
         section.blocks.append(Note("None were recorded."))
     return section

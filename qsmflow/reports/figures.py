@@ -15,10 +15,12 @@ from qsmflow.reports.sheet import OUTLINE_COLOURS, Sheet
 from qsmflow.reports.volume import PLANES, Cuts, Volume, coordinate, cut, cut_size
 
 WIDTH = 1240  # pixels of the slices, without the colour bar
-_BAR = 118
+_BAR = 134
 _GAP = 6
-_FOOT = 30
+_FOOT = 32
 _MARGIN = 14
+_THIN, _LABEL = 64, 20  # slices lower than this have their labels, of this height, below them
+_LENGTHS = (50, 20, 10, 5, 2, 1)  # mm of the bar below the slices, the longest that is short enough
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class _Panel:
     column: int
     height: int
     width: int
+    label: int  # row of the label's foot
 
 
 def _widths(volume: Volume, cuts: Cuts) -> dict[str, tuple[float, float]]:
@@ -51,12 +54,14 @@ class Canvas:
             sizes = [cut_size(frame, cuts, plane, self.pixel) for plane, _ in row]
             left = (WIDTH - sum(width for _, width in sizes) - _GAP * (len(row) - 1)) // 2
             height = max(height for height, _ in sizes)
+            below = _LABEL if height < _THIN else 0
             line = []
             for (plane, index), (h, w) in zip(row, sizes, strict=True):
-                line.append(_Panel(plane, index, top + (height - h) // 2, max(left, 0), h, w))
+                place = top + (height - h) // 2
+                line.append(_Panel(plane, index, place, max(left, 0), h, w, place + h - 4 + below))
                 left += w + _GAP
             self.panels.append(line)
-            top += height + _GAP
+            top += height + below + _GAP
         self.height = top - _GAP
 
     def _slice(self, volume: Volume, plane: str, index: int, order: int = 1) -> NDArray[np.float32]:
@@ -106,7 +111,7 @@ def mosaic(
         Masks, by the name the legend gives them, whose outlines are drawn in the order of `OUTLINE_COLOURS`.
     """
     canvas = three_planes(volume, cuts)
-    return _render(canvas, _masked(canvas, [volume], mask, scale.order), scale, contours=contours or {})
+    return _render(canvas, _masked(canvas, [volume], mask, 0 if scale.wraps else 1), scale, contours=contours or {})
 
 
 def side_by_side(
@@ -166,12 +171,13 @@ def _render(
     _write_labels(sheet, canvas, row_names)
     _write_colour_bar(sheet, canvas, scale)
     foot = _MARGIN + canvas.height + _FOOT - 4
-    length = round(50 / canvas.pixel)
+    mm = next((mm for mm in _LENGTHS if mm / canvas.pixel < WIDTH / 6), _LENGTHS[-1])
+    length = round(mm / canvas.pixel)
     sheet.box(foot - 1, _MARGIN, 2, length)
-    sheet.text(foot, _MARGIN + length + 6, "50 mm", 12)
+    sheet.text(foot, _MARGIN + length + 6, f"{mm} mm", 15)
     right = float(WIDTH + _MARGIN)
     for number, name in reversed(list(enumerate(names))):
-        right -= sheet.text(foot, right, name, 14, anchor="rm") + 36
+        right -= sheet.text(foot, right, name, 16, anchor="rm") + 36
         sheet.box(foot - 1, round(right) + 6, 3, 24, number)
         right -= 18
     return sheet.png()
@@ -194,14 +200,14 @@ def _write_labels(sheet: Sheet, canvas: Canvas, row_names: Sequence[str]) -> Non
             left, right, letter = PLANES[panel.plane][3:]
             mm = coordinate(canvas.frame, canvas.cuts, panel.plane, panel.index)
             x0, x1 = _MARGIN + panel.column + 3, _MARGIN + panel.column + panel.width - 4
-            sheet.text(_MARGIN + panel.row + panel.height - 4, x0, f"{letter} {round(mm):+d} mm", 14, anchor="lb")
+            sheet.text(_MARGIN + panel.label, x0, f"{letter} {round(mm):+d} mm", 16, anchor="lb")
             if panel.plane not in seen:
                 middle = _MARGIN + panel.row + panel.height / 2
-                sheet.text(middle, x0, left, 14)
-                sheet.text(middle, x1, right, 14, anchor="rm")
+                sheet.text(middle, x0, left, 16)
+                sheet.text(middle, x1, right, 16, anchor="rm")
             seen.add(panel.plane)
         if row_names:
-            sheet.text(_MARGIN + line[0].row + 2, _MARGIN + 4, row_names[i], 17, anchor="lt", bold=True)
+            sheet.text(_MARGIN + line[0].row + 2, _MARGIN + 4, row_names[i], 18, anchor="lt", bold=True)
 
 
 def _write_colour_bar(sheet: Sheet, canvas: Canvas, scale: Scale) -> None:
@@ -210,18 +216,26 @@ def _write_colour_bar(sheet: Sheet, canvas: Canvas, scale: Scale) -> None:
     sheet.box(top - 1, left - 1, height + 2, width + 2)
     shares = np.linspace(1, 0, height, dtype=np.float32)
     sheet.values(top, left, np.repeat(shares[:, None], width, axis=1))
+    ends = 0 if scale.wraps else 1 if scale.low == 0 else 2
     for step in range(width // 2):  # tips: what lies beyond the scale has the colour of its end
         wide, column = width - 2 * step, left + step
-        for share, row in ((1.0, top - 1 - step), (0.0, top + height + step))[: 1 if scale.low == 0 else 2]:
+        for share, row in ((1.0, top - 1 - step), (0.0, top + height + step))[:ends]:
             sheet.box(row, column - 1, 1, wide + 2)
             sheet.values(row, column, np.full((1, wide), share, np.float32))
-    ticks = [
-        tick for tick in MaxNLocator(8).tick_values(scale.low, scale.high) if scale.low <= tick <= scale.high * 1.0001
-    ]
+    for tick, words in _ticks(scale, min(8, height // 30)).items():
+        place = top + (height - 1) * (scale.high - tick) / (scale.high - scale.low)
+        sheet.box(round(place), left + width, 1, 4)
+        sheet.text(place, left + width + 8, words, 15)
+    sheet.upright_text(top + height / 2, WIDTH + _MARGIN + _BAR - 6, scale.label, 16)
+
+
+def _ticks(scale: Scale, most: int) -> dict[float, str]:
+    """Some `most` round values of the scale, and how they are written."""
+    if scale.wraps:
+        names = ("−π", "−π/2", "0", "π/2", "π")
+        return {step * np.pi / 2: name for step, name in enumerate(names, start=-2)}
+    values = MaxNLocator(max(2, most)).tick_values(scale.low, scale.high)
+    ticks = [float(tick) for tick in values if scale.low <= tick <= scale.high * 1.0001]
     formatter = ScalarFormatter(useOffset=False)
     formatter.set_scientific(False)
-    places = [top + (height - 1) * (scale.high - tick) / (scale.high - scale.low) for tick in ticks]
-    for place, words in zip(places, formatter.format_ticks(ticks), strict=True):
-        sheet.box(round(place), left + width, 1, 4)
-        sheet.text(place, left + width + 8, words, 12)
-    sheet.upright_text(top + height / 2, WIDTH + _MARGIN + _BAR - 8, scale.label, 14)
+    return dict(zip(ticks, formatter.format_ticks(ticks), strict=True))

@@ -219,9 +219,8 @@ def _values(label: str, rows: Sequence[Row]) -> Values:
 
 def _regions_section(told: Sequence[Row], pages: set[str]) -> Section:
     if not told:
-        return Section(
-            "regions", "Regions", [Note("No subject has labels: supply them with --derivatives labels=PATH.")]
-        )
+        note = Note("No subject has labels: supply them, or an atlas, with --derivatives.")
+        return Section("regions", "Regions", [note])
     maps: dict[str, list[Row]] = {}
     for row in told:
         maps.setdefault(row.cells["map"], []).append(row)

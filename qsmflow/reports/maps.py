@@ -19,6 +19,7 @@ from qsmflow.reports.quality import Figure, series_figures
 from qsmflow.reports.regions import Region, region_names, regions_of
 from qsmflow.reports.scales import (
     Scale,
+    chi_scale,
     field_scale,
     magnitude_scale,
     noise_scale,
@@ -85,8 +86,9 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float], *, with_viewer
     )
     for kind, mask in seen:
         if kind in volumes:
-            scale = _scale(kind, volumes[kind].data[inside(volumes[kind], mask)], limits)
-            section.blocks.append(map_picture(series.name, kind, volumes[kind], cuts, scale, mask, numbers))
+            shown = _in_ppb(volumes[kind]) if kind == "noise" else volumes[kind]
+            scale = _scale(kind, shown.data[inside(shown, mask)], limits)
+            section.blocks.append(map_picture(series.name, kind, shown, cuts, scale, mask, numbers))
     chis = {kind: volumes[kind] for kind in chi_kinds(series.native) if kind in volumes}
     section.blocks += chi_blocks(series.name, chis, cuts, local, numbers)
     if with_viewer and chis:
@@ -96,6 +98,7 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float], *, with_viewer
     view.figures = series_figures(series, volumes, own, b0_dir)
     if "rois" in volumes:
         view.regions = regions_of(series.name, chis, volumes["rois"], region_names(series.native["rois"]))
+        section.blocks.append(_regions_picture(series, volumes["rois"], volumes.get("magnitude"), chis, cuts))
     curves = [weight_picture(series.name, title_of(kind), series.native[kind]) for kind in chis]
     section.blocks += [picture for picture in curves if picture is not None]
     return view
@@ -105,12 +108,16 @@ def _scale(kind: str, values: NDArray[np.float32], limits: Mapping[str, float]) 
     if kind == "wrapped":
         return phase_scale()
     if kind == "noise":
-        return noise_scale(values, "the field (ppm of B0)")
+        return noise_scale(values, "the field", "ppb")
     if kind in SPREADS:
-        return noise_scale(values, "χ (ppm)")
+        return noise_scale(values, "χ", "ppm")
     if kind == "r2star":
         return relaxation_scale(values)
     return field_scale(limits.get(kind) or symmetric_limit(values))
+
+
+def _in_ppb(volume: Volume) -> Volume:
+    return Volume(1000 * volume.data, volume.voxel_size, volume.affine)
 
 
 def _missing(series: SeriesFiles) -> list[Block]:
@@ -158,6 +165,26 @@ def _mask_picture(series: SeriesFiles, volumes: Mapping[str, Volume], cuts: Cuts
     png = mosaic(under, cuts, scale, contours=masks)
     alt = f"{what.capitalize()} of {series.name} in three planes with the outlines of the masks: {sizes}."
     return Picture(f"{series.name}_mask", png, alt, f"{what.capitalize()} and masks ({sizes}).")
+
+
+def _regions_picture(
+    series: SeriesFiles, labels: Volume, magnitude: Volume | None, chis: Mapping[str, Volume], cuts: Cuts
+) -> Picture:
+    """The outlines of the regions over the first map, or the magnitude: neighbours by number in different colours."""
+    under = next(iter(chis.values()), magnitude or labels)
+    scale = chi_scale() if chis else magnitude_scale(under)
+    known = np.where(under.mask, labels.data, 0) if chis else labels.data
+    indices = np.unique(known[known > 0])
+    outlines = {}
+    for first in range(min(3, len(indices))):
+        some = indices[first::3]
+        named = "labels " + ", ".join(f"{index:g}" for index in some[:3]) + (" …" if len(some) > 3 else "")
+        outlines[named] = Volume(np.isin(known, some).astype(np.float32), labels.voxel_size, labels.affine)
+    png = mosaic(under, cuts, scale, mask=under.mask, contours=outlines)
+    what = f"χ, {title_of(next(iter(chis)))}" if chis else "the magnitude"
+    method = series.native["rois"].sidecar.get("Method", "not stated")
+    told = f"Outlines of {len(indices)} regions ({method}) on {what}"
+    return Picture(f"{series.name}_rois", png, f"{told} of {series.name} in three planes.", f"{told}.")
 
 
 def field_limits(series: Iterable[SeriesFiles]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from qsmflow.reports.volume import Volume
 class Scale:
     """How values become grey or colour: the range, matplotlib's colour map, the label of the bar, and the unit.
 
-    `order` is that of the interpolation between voxels: 0 where values do not mix, as across a wrap of phase.
+    `wraps`: both ends are one value, as with phase; then neighbours do not mix and nothing lies beyond the scale.
     """
 
     low: float
@@ -22,7 +22,7 @@ class Scale:
     colours: str
     label: str
     unit: str = "ppm"
-    order: int = 1
+    wraps: bool = False
 
 
 def chi_scale(limit: float = 0.1) -> Scale:
@@ -42,12 +42,12 @@ def difference_scale(limit: float = 0.05) -> Scale:
 
 def phase_scale() -> Scale:
     """Wrapped phase in colours that meet at ±π."""
-    return Scale(-float(np.pi), float(np.pi), "twilight", "phase (rad)", "rad", order=0)
+    return Scale(-float(np.pi), float(np.pi), "twilight", "phase (rad)", "rad", wraps=True)
 
 
-def noise_scale(values: NDArray[np.float32], of: str) -> Scale:
-    """The standard deviation of what `of` names in colour from 0 to the 99th percentile of `values`, ppm."""
-    return Scale(0.0, symmetric_limit(values), "viridis", f"SD of {of}")
+def noise_scale(values: NDArray[np.float32], of: str, unit: str) -> Scale:
+    """The standard deviation of what `of` names in colour from 0 to the 99th percentile of `values`, in `unit`."""
+    return Scale(0.0, symmetric_limit(values), "viridis", f"SD of {of} ({unit})", unit)
 
 
 def relaxation_scale(values: NDArray[np.float32]) -> Scale:

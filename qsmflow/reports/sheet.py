@@ -67,10 +67,10 @@ class Sheet:
 
         `anchor` is Pillow's: which point of the words lies at the pixel.
         """
-        font = _font(size, bold)
         for image, stroke in ((self._rims, 2), (self._letters, 0)):
-            ImageDraw.Draw(image).text((column, row), words, fill=255, font=font, anchor=anchor, stroke_width=stroke)
-        return font.getlength(words)
+            written, left, top = _written(words, size, bold, anchor, stroke)
+            image.paste(255, (round(column) + left, round(row) + top), written)
+        return _font(size, bold).getlength(words)
 
     def upright_text(self, row: float, column: float, words: str, size: float) -> None:
         """Write `words` from below upwards, their middle at a pixel."""
@@ -91,6 +91,16 @@ class Sheet:
         out = io.BytesIO()
         image.save(out, format="png")
         return out.getvalue()
+
+
+@lru_cache(maxsize=1024)
+def _written(words: str, size: float, bold: bool, anchor: Anchor, stroke: int) -> tuple[Image.Image, int, int]:
+    """Letters with a rim of `stroke` pixels, and where their corner lies from the anchor; pictures share most words."""
+    font = _font(size, bold)
+    left, top, right, bottom = font.getbbox(words, anchor=anchor, stroke_width=stroke)
+    image = Image.new("L", (round(right - left) + 1, round(bottom - top) + 1))
+    ImageDraw.Draw(image).text((-left, -top), words, fill=255, font=font, anchor=anchor, stroke_width=stroke)
+    return image, round(left), round(top)
 
 
 @lru_cache(maxsize=16)

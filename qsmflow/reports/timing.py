@@ -26,8 +26,8 @@ def timing_section(subject: str, run: RunRecord | None) -> Section:
         section.blocks.append(
             Note("With --resource-monitor, and psutil installed, it is measured what the nodes used.")
         )
-    rows = [_row(node) for node in sorted(nodes, key=lambda node: -node.seconds)]
-    head = ["Node", "Time (s)", "Memory asked (GB)", "Memory used (GB)"]
+    rows = [_row(node)[: 4 if peaks else 3] for node in sorted(nodes, key=lambda node: -node.seconds)]
+    head = ["Node", "Time (s)", "Memory asked (GB)", "Memory used (GB)"][: len(rows[0])]
     section.blocks += [Cards(cards), Details("Each node", [Table("Nodes, the longest first", head, rows)])]
     return section
 

@@ -144,7 +144,7 @@ def spread(name: str, done: Sequence[Done], by: str = "method") -> list[Picture]
     inside = np.concatenate([volume.data[volume.mask] for volume in volumes.values()])
     caption = f"Standard deviation of the maps of {', '.join(volumes)} across orientations, ppm."
     png = side_by_side(
-        volumes, choose_cuts(_bulk(frame.mask), frame.voxel_size), noise_scale(inside, "χ (ppm)"), mask=frame.mask
+        volumes, choose_cuts(_bulk(frame.mask), frame.voxel_size), noise_scale(inside, "χ", "ppm"), mask=frame.mask
     )
     return [Picture(name, png, f"{caption} Axial, coronal and sagittal slices.", caption)]
 

@@ -125,7 +125,7 @@ def build(request: Request, plan: Plan) -> Any:
         settings=request.settings,
         out_dir=request.out_dir.absolute(),
         work_dir=request.work_dir.absolute(),
-        source_uri=_source_uri(request.bids_dir, request.derivatives),
+        source_uri=_source_uri(_datasets(request)),
         threads=request.threads,
         gpu=stages_on_gpu(request),
     )
@@ -171,9 +171,7 @@ def run_participants(
 
 
 def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outcome, tuple[Path, ...], RunRecord]:
-    describe_dataset(
-        request.out_dir, "qsmflow derivatives", sources={"raw": request.bids_dir, **dict(request.derivatives)}
-    )
+    describe_dataset(request.out_dir, "qsmflow derivatives", sources=_datasets(request))
     record = start_record(request, plan)
     stamp = "".join(c for c in record.started if c.isalnum())
     write_text(request.out_dir / "logs" / f"run-{stamp}.toml", record.toml)
@@ -260,13 +258,19 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _source_uri(bids_dir: Path, derivatives: Mapping[str, Path]) -> Callable[[Path], str]:
-    """Name files as BIDS URIs; ``bids:raw:`` is the input dataset, the others carry their own names."""
-    roots = {"raw": bids_dir.absolute(), **{name: Path(path).absolute() for name, path in derivatives.items()}}
+def _datasets(request: Request) -> dict[str, Path]:
+    """Folders by the names of BIDS URIs: ``raw`` is the input, the others go by what they or a file in them supply."""
+    given = {name: path if path.is_dir() else path.parent for name, path in request.derivatives.items()}
+    return {"raw": request.bids_dir, **given}
+
+
+def _source_uri(datasets: Mapping[str, Path]) -> Callable[[Path], str]:
+    """Name files as BIDS URIs."""
+    roots = {name: path.absolute() for name, path in datasets.items()}
 
     def uri(path: Path) -> str:
         for name, root in roots.items():
-            if path.absolute().is_relative_to(root) and root.is_dir():
+            if path.absolute().is_relative_to(root):
                 return f"bids:{name}:{path.absolute().relative_to(root)}"
         raise QsmflowError(f"{path}: lies in none of the datasets given")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from nipype.pipeline.engine import Node, Workflow
 
-from qsmflow.bids.labels import label_names
-from qsmflow.bids.series import MASKS, Series
+from qsmflow.bids.scan import scan_of
+from qsmflow.bids.series import ELSEWHERE, MASKS, Series
 from qsmflow.config import Config
 from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.scale_phase import CombineMagnitude, ScalePhase
 
+from .atlas import init_atlas_wf, region_names
 from .background import init_background_wf
 from .denoising import init_denoising_wf
 from .field import init_field_wf
@@ -164,7 +165,18 @@ def init_series_wf(
             ]
         )
     if "labels" in series.supplied:
-        _supplied_labels(workflow, series, budget, destination)
+        labels = series.supplied["labels"]
+        node = stage_node(Supplied(in_file=str(labels), is_labels=True), "supplied_labels", budget)
+        keep(workflow, node, "out_file", "rois", destination, sidecar=region_names(labels))
+    if "atlas" in series.supplied and start is not None:
+        files = {what: series.supplied[what] for what in ELSEWHERE}
+        atlas = init_atlas_wf(files=files, budget=budget, destination=destination)
+        workflow.connect(
+            [
+                (start, atlas, [("out_combined", "inputnode.magnitude")]),
+                (masking, atlas, [("outputnode.mask", "inputnode.mask")]),
+            ]
+        )
     for what, target in (("csf", "csf"), ("reference", "reference_mask")):
         if what in series.supplied:
             region = _supplied(workflow, series, what, budget, destination)
@@ -201,7 +213,7 @@ def _magnitude(
         node = stage_node(CombineMagnitude(magnitude=files), "combine_magnitude", budget)
     else:
         return None
-    kept = keep(workflow, node, "out_combined", "magnitude", destination)
+    kept = keep(workflow, node, "out_combined", "magnitude", destination, scan_of(series))
     if reconstruction is not None:
         workflow.connect([(reconstruction, kept, [("outputnode.out_report", "more_report")])])
     return node
@@ -211,10 +223,3 @@ def _supplied(workflow: Workflow, series: Series, what: str, budget: Budget, des
     node = stage_node(Supplied(in_file=str(series.supplied[what]), is_mask=what in MASKS), f"supplied_{what}", budget)
     keep(workflow, node, "out_file", what, destination)
     return node
-
-
-def _supplied_labels(workflow: Workflow, series: Series, budget: Budget, destination: Destination) -> None:
-    path = series.supplied["labels"]
-    node = stage_node(Supplied(in_file=str(path), is_labels=True), "supplied_labels", budget)
-    names = {str(index): name for index, name in label_names(path).items()}
-    keep(workflow, node, "out_file", "rois", destination, sidecar={"Labels": names})

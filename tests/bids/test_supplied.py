@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from qsmflow.bids.atlas import check_atlas
 from qsmflow.bids.discovery import discover
 from qsmflow.bids.problems import RefusalError
 from tests.builders import add_derivative, edit_sidecar, make_bids
@@ -45,6 +46,39 @@ def test_one_file_for_the_only_series(tmp_path):
         discover(root, derivatives={"mask": mask})
 
 
+def test_an_atlas_is_for_all_series_and_a_file(tmp_path):
+    root = make_bids(tmp_path / "raw", subjects=("01", "02"))
+    atlas = add_derivative(tmp_path / "given", {"sub": "x"}, "rois")
+    template = add_derivative(tmp_path / "given", {"sub": "x"}, "brain")
+    found = discover(root, derivatives={"atlas": atlas, "template": template})
+    for head in found.heads:
+        (series,) = head.series
+        assert series.supplied == {"atlas": atlas, "template": template}
+        assert not {atlas, template} & set(series.gridded) and {atlas, template} < set(series.files)
+    with pytest.raises(RefusalError, match="give one image, for all series"):
+        discover(root, derivatives={"atlas": tmp_path / "given"})
+
+
+@pytest.mark.parametrize(
+    ("supplied", "parts", "message"),
+    [
+        (("atlas",), ("mag", "phase"), "no template"),
+        (("template",), ("mag", "phase"), "no atlas"),
+        (("atlas", "template", "labels"), ("mag", "phase"), "labels are supplied as well"),
+        (("atlas", "template", "mask", "local"), ("phase",), "the series has no magnitude to register it to"),
+    ],
+)
+def test_what_stands_in_the_way_of_an_atlas(tmp_path, supplied, parts, message):
+    root = make_bids(tmp_path / "raw", parts=parts)
+    files = {name: add_derivative(tmp_path / name, {"sub": "01"}, kind) for name, kind in KINDS.items()}
+    (head,) = discover(root, derivatives={name: files[name] for name in supplied}).heads
+    assert [refusal.message for refusal in check_atlas(head.series[0])] == [message]
+
+
+#: What stands for each supplied intermediate.
+KINDS = {"atlas": "rois", "template": "brain", "labels": "rois", "mask": "brain", "local": "local"}
+
+
 def test_any_single_mask_will_do_but_not_one_of_two(tmp_path):
     root = make_bids(tmp_path / "raw")
     brain = add_derivative(tmp_path / "given", {"sub": "01"}, "brain")
@@ -82,5 +116,7 @@ def test_derivatives_that_do_not_exist(tmp_path):
     make_bids(tmp_path)
     with pytest.raises(RefusalError, match=r"nowhere: --derivatives mask: does not exist"):
         discover(tmp_path, derivatives={"mask": tmp_path / "nowhere"})
-    with pytest.raises(RefusalError, match="take one of mask, csf, reference, labels, total, local, cosmos"):
+    with pytest.raises(
+        RefusalError, match="take one of mask, csf, reference, labels, atlas, template, total, local, cosmos"
+    ):
         discover(tmp_path, derivatives={"chi": tmp_path})

@@ -171,8 +171,18 @@ def test_a_thousand_subjects_are_searched_sorted_and_leafed_through(visit: Open,
 
 
 def test_paper_shows_what_is_folded(visit: Open, subject: Path) -> None:
-    page = visit(subject)
+    page = visit(subject, viewport={"width": 794, "height": 1123})  # A4
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     assert page.locator("nav").is_hidden() and page.locator(".flicker .second").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 794
+
+
+def test_texts_are_copied(visit: Open, subject: Path) -> None:
+    page = visit(subject)
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    button = page.get_by_role("button", name="Copy LaTeX")
+    button.press("Enter")
+    assert button.inner_text() == "Copied"
+    assert page.evaluate("getSelection().toString()").startswith(r"\section{Methods}")

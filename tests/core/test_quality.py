@@ -64,3 +64,4 @@ def test_the_rim_is_four_millimetres_wide() -> None:
     assert rim_excess(field, everywhere(), (2.0, 2.0, 2.0)) < 1.8
     assert rim_excess(torch.ones(SHAPE), ball(20), SIZE) == pytest.approx(1.0)
     assert math.isnan(rim_excess(field, ball(3), SIZE))
+    assert math.isnan(rim_excess(field, ~everywhere(), SIZE))

@@ -12,6 +12,7 @@ from nitransforms.io.fsl import FSLLinearTransform
 from scipy.spatial.transform import Rotation
 
 from qsmflow.core.registration import (
+    affine_register,
     flirt_to_world,
     resample,
     rigid_register,
@@ -66,6 +67,19 @@ def test_a_brain_on_an_oblique_grid_is_registered(turn):
     assert translation_error_mm(found.transform, pose, (0, 0, 0)) < 0.2  # of voxels of 2 mm
     assert found.overlap > 0.95
     assert found.correlation > 0.9
+
+
+def test_a_brain_of_another_size_and_shape_is_registered():
+    stretch = np.diag([1.08, 0.94, 1.05, 1.0])
+    stretch[0, 1] = 0.04
+    pose = _pose((8.0, -5.0, 6.0), (6, -4, 5))
+    reference, reference_mask = _brain_at_rest()
+    moving, moving_mask = _brain(OBLIQUE, (116, 134, 80), pose, 2)
+    found = affine_register(moving, stretch @ OBLIQUE, reference, STRAIGHT, moving_mask, reference_mask)
+    for point in ((0, 0, 0), (40, 0, 0), (0, 50, 0), (0, 0, 40)):
+        # unregistered some 10 mm, and rigidly still 3: the levels have voxels of 4 mm
+        assert translation_error_mm(found.transform, stretch @ pose, point) < 0.8
+    assert found.overlap > 0.98 and found.correlation > 0.9
 
 
 def test_bad_masks_are_refused():

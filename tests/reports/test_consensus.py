@@ -46,4 +46,28 @@ def test_the_settings_of_the_run_are_reported(tmp_path: Path) -> None:
     settings = {"unwrap": {"method": "segue"}, "reference": "csf"}
     told = dict(reporting_table(series(tmp_path, [0.005, 0.015], 20.0), settings).rows)
     assert told["Unwrapping"] == "segue" and told["Zero of the susceptibility"] == "csf"
+    assert told["Scanner"] == told["Flip angle"] == "not stated"
     assert told["Echo times"] == "5, 15 ms" and told["Voxel"] == "3 × 3 × 4 mm"
+
+
+def test_what_the_scanner_told_is_reported(tmp_path: Path) -> None:
+    scanner = {"Manufacturer": "Siemens", "ManufacturersModelName": "Prisma", "MRAcquisitionType": "2D"}
+    scan = {"RepetitionTimeExcitation": 0.035, "FlipAngle": 15, "PartialFourier": 0.75}
+    save(tmp_path, {"sub": "01"}, "magnitude", head()["magnitude"], **scanner, **scan)
+    (one,) = collect(tmp_path, "01")[0].series
+    told = dict(reporting_table(one, {}).rows)
+    assert (told["Scanner"], told["Repetition time"], told["Flip angle"]) == ("Siemens, Prisma", "35 ms", "15°")
+    assert told["Acceleration"] == "0.75 of k-space (partial Fourier)" and told["Coil"] == "not stated"
+    sequence = acquisition_table(one).rows[0]
+    assert sequence[0] == "Sequence" and sequence[2:] == ["2D, 5, 20 ms", "no"]
+
+
+def test_a_supplied_field_was_not_unwrapped(tmp_path: Path) -> None:
+    settings = {"unwrap": {"method": "segue"}}
+    save(tmp_path, {"sub": "01"}, "local", head()["local"], Method="supplied by the user", EchoTime=[0.02])
+    (one,) = collect(tmp_path, "01")[0].series
+    assert dict(reporting_table(one, settings).rows)["Unwrapping"] == "none: the field was supplied"
+    assert next(row for row in acquisition_table(one).rows if row[0] == "Echo spacing")[2:] == ["one echo", "not known"]
+    save(tmp_path, {"sub": "01"}, "total", head()["total"], Method="weighted least squares")
+    (one,) = collect(tmp_path, "01")[0].series
+    assert dict(reporting_table(one, settings).rows)["Unwrapping"] == "segue"

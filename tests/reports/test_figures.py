@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from qsmflow.reports.figures import edge_overlay, mosaic, side_by_side, three_planes
-from qsmflow.reports.scales import chi_scale, field_scale, magnitude_scale, symmetric_limit
-from qsmflow.reports.volume import Cuts, Volume, choose_cuts, coordinate, cut, cut_size, load_volume
+from qsmflow.reports.figures import _ticks, edge_overlay, mosaic, side_by_side, three_planes
+from qsmflow.reports.scales import chi_scale, field_scale, magnitude_scale, phase_scale, symmetric_limit
+from qsmflow.reports.volume import PLANES, Cuts, Volume, choose_cuts, coordinate, cut, cut_size, load_volume
 
 SHAPE = (24, 30, 20)
 
@@ -95,6 +95,22 @@ def test_pictures_hold_the_slices() -> None:
     assert grey(plain) and not grey(lined) and not grey(coloured)
     both = pixels(side_by_side({"TKD": volume, "L2": volume}, cuts, chi_scale(), mask=mask.mask))
     assert both.std() > 20
+
+
+def test_the_bar_of_wrapped_phase_counts_in_pi_and_a_low_one_has_few_numbers() -> None:
+    assert _ticks(phase_scale(), 8) == {step * np.pi / 2: words for step, words in enumerate(HALF_TURNS, start=-2)}
+    assert 2 <= len(_ticks(chi_scale(), 3)) <= 4 < len(_ticks(chi_scale(), 8))
+
+
+#: From -π in steps of π/2.
+HALF_TURNS = ("−π", "−π/2", "0", "π/2", "π")
+
+
+def test_labels_of_thin_slices_stand_below_them() -> None:
+    thin = Volume(np.ones((60, 60, 3), np.float32), (2.0, 2.0, 2.0), np.eye(4))
+    axial, coronal, _ = three_planes(thin, Cuts((0, 0, 0), (60, 60, 3), dict.fromkeys(PLANES, (1, 2)))).panels
+    assert axial[0].label < axial[0].row + axial[0].height
+    assert coronal[0].label > coronal[0].row + coronal[0].height + 12
 
 
 def test_outside_of_the_mask_is_dark() -> None:

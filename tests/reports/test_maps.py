@@ -20,12 +20,10 @@ def test_noise_and_relaxation_are_pictured_with_their_units(tmp_path: Path) -> N
     shown = view(tmp_path)
     alts = {picture.name: picture.alt for picture in shown.section.pictures()}
     assert list(alts)[1:] == [f"sub-01_{kind}" for kind in ("total", "noise", "local", "r2star")]
-    assert alts["sub-01_noise"].startswith(
-        "Noise of the total field of sub-01 in three planes, shown from 0 to 0.003 ppm"
-    )
+    assert alts["sub-01_noise"].startswith("Noise of the total field of sub-01 in three planes, shown from 0 to 3 ppb")
     assert alts["sub-01_r2star"].startswith("R2* of sub-01 in three planes, shown from 0 to 20 1/s")
     assert shown.numbers["R2*: mean ± SD (1/s)"].startswith("17.") and "R2*: mean ± SD (ppm)" not in shown.numbers
-    assert shown.numbers["Noise of the total field: mean ± SD (ppm)"].startswith("0.002")
+    assert shown.numbers["Noise of the total field: mean ± SD (ppb)"].startswith("2.50")
 
 
 def test_what_a_stage_warns_of_stands_above_its_maps(tmp_path: Path) -> None:

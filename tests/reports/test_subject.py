@@ -137,6 +137,7 @@ def test_labels_tell_the_regions(tmp_path: Path) -> None:
     labels = np.where(volumes["tkd"] > 0.05, 2, 7).astype(np.int16)
     save(tmp_path, {"sub": "01"}, "rois", labels, Labels={"2": "nuclei"})
     page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
+    assert (tmp_path / "sub-01" / "figures" / "sub-01_rois.png").exists()
     rows = read_table(tmp_path / "sub-01" / "sub-01_desc-rois_stats.tsv", REGIONS)
     assert [row["region"] for row in rows] == ["nuclei", "7"]
     inside = volumes["tkd"][volumes["tkd"] > 0.05]
@@ -162,6 +163,21 @@ def test_nodes_tell_their_time(tmp_path: Path) -> None:
     text = Page(page.read_text(encoding="utf-8")).text
     assert "sub_01.unwrap" in text and "sub_02.unwrap" not in text
     assert "1.5" in text and "1.25" in text
+    unmeasured = (NodeRecord("qsmflow.sub_01.unwrap", 90.0, 2.5),)
+    page = write_subject_report(tmp_path, "01", dataclasses.replace(record, nodes=unmeasured))
+    assert "Memory used" not in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("blank")
+def test_what_stages_report_twice_stands_once(tmp_path: Path) -> None:
+    one_series(tmp_path, ("local", "l2"))
+    for kind in ("local", "l2"):
+        path = sidecar_path(derivative_path(tmp_path, {"sub": "01"}, kind))
+        told = {"Iterations": 15, "Weights": [{"SHA256": "abc"}, {"SHA256": "def"}]}
+        path.write_text(json.dumps({"Measured": told, "Warnings": ["of the field"]}))
+    page = write_subject_report(tmp_path, "01").read_text(encoding="utf-8")
+    assert page.count("Iterations") == 1 and page.count("Weights, SHA256") == 2 and "{&#39;" not in page
+    assert "of the field (sub-01 L2, sub-01 Local field)" in Page(page).text
 
 
 def test_methods_name_what_was_cited(page: Page) -> None:

@@ -20,9 +20,10 @@ from qsmflow.config import (
     QualityMask,
     Unwrap,
 )
-from qsmflow.engines.execute import real_nodes
+from qsmflow.engines.execute import Machine, real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from qsmflow.workflows.inversion import phase_time
+from qsmflow.workflows.participant import Request, _datasets, _source_uri
 from tests.builders import add_derivative, make_bids
 
 
@@ -160,6 +161,37 @@ def test_supplied_labels_are_kept_with_their_names(tmp_path: Path) -> None:
     assert source(flat, kept, "in_file").inputs.is_labels
 
 
+def test_an_atlas_is_brought_into_every_orientation(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
+    labels = add_derivative(tmp_path / "atlas", {"sub": "x"}, "rois")
+    labels.with_name("sub-x_desc-rois_dseg.tsv").write_text("index\tname\n2\tputamen\n")
+    template = add_derivative(tmp_path / "atlas", {"sub": "x"}, "brain")
+    workflow = graph(tmp_path, supplied={"atlas": labels, "template": template})
+    assert "The template of an atlas was registered" in " ".join(methods_sentences(workflow))
+    flat = workflow._create_flat_graph()
+    kept = [node for node in flat.nodes if node.name == "save_rois"]
+    assert len(kept) == 2
+    for node in kept:
+        made = source(flat, node, "in_file")
+        assert node.inputs.sidecar["Labels"] == {"2": "putamen"}
+        assert made.inputs.atlas == str(labels) and made.inputs.template == str(template)
+        assert source(flat, made, "in_file").name == "scale_phase" and source(flat, made, "in_mask").name
+
+
+def test_sources_are_named_by_their_dataset_and_files_by_their_folder(tmp_path: Path) -> None:
+    for folder in ("bids", "given", "atlas"):
+        (tmp_path / folder).mkdir()
+    labels = tmp_path / "atlas" / "dseg.nii.gz"
+    labels.touch()
+    derivatives = {"mask": tmp_path / "given", "atlas": labels}
+    folders = {name: tmp_path / name for name in ("out_dir", "work_dir")}
+    rest = {"settings": Config(), "machine": Machine(1, 1.0), "derivatives": derivatives}
+    request = Request(tmp_path / "bids", **folders, **rest)
+    uri = _source_uri(_datasets(request))
+    assert uri(tmp_path / "bids" / "sub-01" / "a.nii") == "bids:raw:sub-01/a.nii"
+    assert uri(tmp_path / "given" / "m.nii") == "bids:mask:m.nii" and uri(labels) == "bids:atlas:dseg.nii.gz"
+
+
 def test_the_fluid_is_found_where_it_is_the_zero_and_not_supplied(tmp_path: Path) -> None:
     make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
     workflow = graph(tmp_path, Config(inversion=("tkd", "medi"), reference="csf", csf_mask=CSFMask(threshold=4.0)))
@@ -284,3 +316,14 @@ def test_methods_differ_exactly_where_the_runs_do(tmp_path: Path) -> None:
     for text, works in zip(texts[1:], (("@vsharp", "@pdf"), ("@l2", "@tkd")), strict=True):
         ((before, after),) = [(a, b) for a, b in zip(texts[0], text, strict=True) if a != b]
         assert works[0] in before and works[1] in after
+
+
+def test_the_magnitude_tells_how_it_was_acquired_where_the_field_is_supplied(tmp_path: Path) -> None:
+    for kind in ("local", "brain"):
+        add_derivative(tmp_path / "given", {"sub": "01"}, kind)
+    supplied = dict.fromkeys(("local", "mask"), tmp_path / "given")
+    scan = {"FlipAngle": 15, "PatientName": "someone"}
+    workflow = graph(tmp_path, supplied=supplied, parts=("mag",), echoes=(0.02,), sidecar=scan)
+    told = workflow.get_node("sub_01.series_single.save_magnitude").inputs.sidecar
+    assert (told["EchoTime"], told["MagneticFieldStrength"], told["FlipAngle"]) == ([0.02], 3.0, 15)
+    assert "PatientName" not in told

@@ -1,4 +1,4 @@
-"""The embedded rigid registration: a search over rotations, then Gauss-Newton from coarse to fine."""
+"""The embedded registration: a search over rotations, then Gauss-Newton from coarse to fine; rigid, or affine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUTLINE_MM = 4.0
 
 @dataclass(frozen=True)
 class RigidResult:
-    """What `rigid_register` found.
+    """What `rigid_register` or `affine_register` found.
 
     Attributes
     ----------
@@ -87,6 +87,51 @@ def rigid_register(
     ------
     Inverse compositional Gauss-Newton: S. Baker and I. Matthews, Int J Comput Vis 56:221 (2004), section 3.2.
     """
+    pairs = _brains(moving, moving_affine, moving_mask, reference, reference_affine, reference_mask)
+    transform = None
+    finest = min(float(matrix[:3, :3].norm(dim=0).min()) for _, _, matrix in pairs)
+    for spacing in (s for s in SPACINGS if s == SPACINGS[0] or s > 0.9 * finest):
+        outline = spacing >= OUTLINE_MM
+        moved, fixed = (build_level(image, mask, matrix, spacing, outline=outline) for image, mask, matrix in pairs)
+        transform = _search(moved, fixed) if transform is None else _refine(moved, fixed, transform)
+    assert transform is not None
+    correlation, overlap = _agreement(moved, fixed, transform)
+    return RigidResult(transform, correlation, overlap)
+
+
+def affine_register(
+    moving: Tensor,
+    moving_affine: Matrix,
+    reference: Tensor,
+    reference_affine: Matrix,
+    moving_mask: Tensor | None = None,
+    reference_mask: Tensor | None = None,
+) -> RigidResult:
+    """Register the brains of two heads, or of a head and a template, by an affine transform.
+
+    As `rigid_register` on its levels of 8 and 4 mm, which compare brains by their outline and by what is dark or bright
+    inside for its surroundings; then size and shear are free as well, 12 parameters in all. Parameters, result, errors
+    and source are those of `rigid_register`.
+    """
+    pairs = _brains(moving, moving_affine, moving_mask, reference, reference_affine, reference_mask)
+    transform = None
+    for spacing in (s for s in SPACINGS if s >= OUTLINE_MM):
+        moved, fixed = (build_level(image, mask, matrix, spacing, outline=True) for image, mask, matrix in pairs)
+        transform = _search(moved, fixed) if transform is None else transform
+        transform = _refine(moved, fixed, transform, affine=True)
+    assert transform is not None
+    return RigidResult(transform, *_agreement(moved, fixed, transform))
+
+
+def _brains(
+    moving: Tensor,
+    moving_affine: Matrix,
+    moving_mask: Tensor | None,
+    reference: Tensor,
+    reference_affine: Matrix,
+    reference_mask: Tensor | None,
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Magnitude, mask and affine of both, once they are fit to be registered."""
     pairs = []
     for name, image, affine, mask in (
         ("moving", moving, moving_affine, moving_mask),
@@ -104,15 +149,7 @@ def rigid_register(
         if not float(values.std(correction=0)) > FLAT * float(values.abs().mean()):
             raise ValueError(f"{name}: the magnitude has no contrast in its mask; look at the image")
         pairs.append((image.to(torch.float32), mask, matrix))
-    transform = None
-    finest = min(float(matrix[:3, :3].norm(dim=0).min()) for _, _, matrix in pairs)
-    for spacing in (s for s in SPACINGS if s == SPACINGS[0] or s > 0.9 * finest):
-        outline = spacing >= OUTLINE_MM
-        moved, fixed = (build_level(image, mask, matrix, spacing, outline=outline) for image, mask, matrix in pairs)
-        transform = _search(moved, fixed) if transform is None else _refine(moved, fixed, transform)
-    assert transform is not None
-    correlation, overlap = _agreement(moved, fixed, transform)
-    return RigidResult(transform, correlation, overlap)
+    return pairs
 
 
 def _search(moving: Level, reference: Level) -> Tensor:
@@ -152,23 +189,40 @@ def _mismatch(moving: Level, reference: Level, transform: Tensor) -> float:
     return float((values - reference.values).square().mean())
 
 
-def _refine(moving: Level, reference: Level, transform: Tensor) -> Tensor:
-    """Gauss-Newton steps of one level, from `transform`."""
+def _refine(moving: Level, reference: Level, transform: Tensor, *, affine: bool = False) -> Tensor:
+    """Gauss-Newton steps of one level, from `transform`: of a rotation and a shift, or of a matrix and a shift."""
     centre = reference.centre
+    jacobian = _free(reference) if affine else reference.jacobian
+    free = jacobian.shape[1]
     for _ in range(STEPS):
         values, weight = _sample(moving, reference, transform)
         if reference.outline:
             weight = torch.ones_like(weight)
-        weighted = reference.jacobian * weight[:, None]
-        hessian = (weighted.T @ reference.jacobian).to("cpu", torch.float64)
+        weighted = jacobian * weight[:, None]
+        hessian = (weighted.T @ jacobian).to("cpu", torch.float64)
         slope = (weighted.T @ (values - reference.values)).to("cpu", torch.float64)
-        if float(torch.linalg.matrix_rank(hessian)) < 6:
+        if float(torch.linalg.matrix_rank(hessian)) < free:
             raise ValueError("the magnitudes show no contrast to register by; look at the brain masks")
         step = torch.linalg.solve(hessian, slope)
-        transform = transform @ torch.linalg.inv(_about(step[:3], centre, centre + step[3:]))
-        if float((step[:3] * 60).norm() + step[3:].norm()) < SMALL_STEP_MM:
+        moved = _stretched(step, centre) if affine else _about(step[:3], centre, centre + step[3:])
+        transform = transform @ torch.linalg.inv(moved)
+        if float((step[:-3] * 60).norm() + step[-3:].norm()) < SMALL_STEP_MM:
             break
     return transform
+
+
+def _free(level: Level) -> Tensor:
+    """Derivative (N, 12) of the values by the matrix about the centre, row by row, 1, and by a shift, 1/mm."""
+    slope, arm = level.jacobian[:, 3:], level.points - level.centre.to(level.points)
+    return torch.cat([(slope[:, :, None] * arm[:, None]).flatten(1), slope], dim=1)
+
+
+def _stretched(step: Tensor, centre: Tensor) -> Tensor:
+    """The transform of the 12 parameters of `_free`."""
+    out = torch.eye(4, dtype=torch.float64)
+    out[:3, :3] += step[:9].reshape(3, 3)
+    out[:3, 3] = centre + step[9:] - out[:3, :3] @ centre
+    return out
 
 
 def _agreement(moving: Level, reference: Level, transform: Tensor) -> tuple[float, float]:

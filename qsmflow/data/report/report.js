@@ -18,6 +18,13 @@ for (const figure of document.querySelectorAll(".flicker")) {
     play.setAttribute("aria-pressed", String(timer !== null));
   });
 }
+for (const button of document.querySelectorAll('[data-act="copy"]')) {
+  button.addEventListener("click", () => {
+    getSelection().selectAllChildren(button.parentElement.nextElementSibling);
+    // pages opened from a disk may not ask for navigator.clipboard in every browser
+    button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
+  });
+}
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("details")) {
     details.open = true;

@@ -1,5 +1,7 @@
 // [axis cut, axis to the right, axis upwards]
 const PLANES = { axial: [2, 0, 1], coronal: [1, 0, 2], sagittal: [0, 1, 2] };
+// half the opening of the crosshair, so that it hides no small vein
+const GAP = 16;
 
 async function unpack(text) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -37,11 +39,14 @@ async function view(figure) {
     for (const [plane, [axis, right, up]] of Object.entries(PLANES)) {
       const canvas = figure.querySelector(`canvas[data-plane="${plane}"]`);
       const [width, height] = [content.shape[right], content.shape[up]];
-      canvas.width = width;
-      canvas.height = height;
+      // drawn finer than its voxels, so that the crosshair is thin
+      const zoom = Math.ceil(480 / width);
+      canvas.width = width * zoom;
+      canvas.height = height * zoom;
       canvas.style.aspectRatio = `${width * content.voxel[right]} / ${height * content.voxel[up]}`;
       const context = canvas.getContext("2d");
-      const image = context.createImageData(width, height);
+      const slice = new OffscreenCanvas(width, height);
+      const image = new ImageData(width, height);
       const voxel = [...middle];
       for (let row = 0; row < height; row++) {
         for (let column = 0; column < width; column++) {
@@ -51,10 +56,15 @@ async function view(figure) {
           image.data.set([...colour(map[place], magnitude ? magnitude[place] : 0), 255], 4 * (row * width + column));
         }
       }
-      context.putImageData(image, 0, 0);
-      context.fillStyle = "rgba(255, 196, 107, 0.7)";
-      context.fillRect(middle[right], 0, 1, height);
-      context.fillRect(0, height - 1 - middle[up], width, 1);
+      slice.getContext("2d").putImageData(image, 0, 0);
+      context.imageSmoothingEnabled = false;
+      context.drawImage(slice, 0, 0, canvas.width, canvas.height);
+      const [x, y] = [(middle[right] + 0.5) * zoom, (height - middle[up] - 0.5) * zoom];
+      context.fillStyle = "rgba(255, 196, 107, 0.8)";
+      context.fillRect(x - 1, 0, 2, y - GAP);
+      context.fillRect(x - 1, y + GAP, 2, canvas.height);
+      context.fillRect(0, y - 1, x - GAP, 2);
+      context.fillRect(x + GAP, y - 1, canvas.width, 2);
     }
     const place = index(middle);
     const [x, y, z] = content.affine.map((row) => (row[0] * middle[0] + row[1] * middle[1] + row[2] * middle[2] + row[3]).toFixed(1));
