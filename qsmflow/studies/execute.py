@@ -43,6 +43,7 @@ _CODE = (
     "studies/measured.py",
     "studies/cost.py",
     "studies/budget.py",
+    "studies/cascade.py",
 )
 
 

@@ -17,7 +17,7 @@ from qsmflow.reports.blocks import Block
 
 from .figures import against, maps
 from .methods import cases_of, invert
-from .problems import NOISE, Problem, brain_problem, study_head, with_lesions
+from .problems import NOISE, Problem, study_brain, with_lesions
 from .study import Case, Done, Outcome, Request, Row, Score, Study, Varied
 from .tables import pivot, rows_of
 
@@ -26,12 +26,11 @@ _METHODS = ("tkd", "l2", "medi", "whtv", *NETWORKS)
 
 
 def _cases(request: Request) -> list[Case]:
-    voxel = 2.0 if request.quick else 1.0
-    return [case for half in (0, 1) for case in cases_of({"half": half, "voxel": voxel}, _METHODS)]
+    return [case for half in (0, 1) for case in cases_of({"half": half, "voxel": request.voxel}, _METHODS)]
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Problem, torch.Tensor]:
-    plain = brain_problem(study_head(files), (float(problem["voxel"]),) * 3).with_noise(NOISE)
+    plain = study_brain(files, float(problem["voxel"])).with_noise(NOISE)
     # the wider one leaves whole voxels within a lesion on coarse grids too
     return with_lesions(plain, _LESIONS[int(problem["half"]) :: 2], radius=max(4.0, 2.5 * float(problem["voxel"])))
 

@@ -19,7 +19,7 @@ from qsmflow.reports.blocks import Block, Table
 from .figures import boxes, maps, spread
 from .measured import Orientation, heads, magnitude_of, read, simulated
 from .methods import cases_of, invert
-from .problems import NOISE, ORIENTATIONS, brain_problem, study_head
+from .problems import NOISE, ORIENTATIONS, study_brain
 from .study import Case, Done, Outcome, Request, Score, Study, Varied
 from .tables import number, pivot, rows_of
 
@@ -31,7 +31,7 @@ _NUCLEI = {tissue.label: tissue.name for tissue in read_tissues("head").tissues 
 
 def _cases(request: Request) -> list[Case]:
     if request.data is None:
-        problem: Varied = {"head": _SIMULATED, "voxel": 2.0 if request.quick else 1.0}
+        problem: Varied = {"head": _SIMULATED, "voxel": request.voxel}
         chosen = _METHODS[:3] if request.quick else _METHODS
         numbers = [str(number) for number in range(1, len(ORIENTATIONS) + 1)]
         return [
@@ -55,7 +55,7 @@ def _cases(request: Request) -> list[Case]:
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> dict[str, Orientation]:
     if problem["head"] == _SIMULATED:
-        return simulated(brain_problem(study_head(files), (float(problem["voxel"]),) * 3).with_noise(NOISE))
+        return simulated(study_brain(files, float(problem["voxel"])).with_noise(NOISE))
     orientations = heads(Path(str(problem["data"])))[str(problem["head"])]
     return {name: read(one) for name, one in orientations.items()}
 

@@ -36,6 +36,11 @@ class Request:
     data: Path | None = None
     head: tuple[Path, ...] = ()
 
+    @property
+    def voxel(self) -> float:
+        """Voxels of simulated heads along each axis, mm."""
+        return 3.0 if self.quick else 1.0
+
 
 @dataclass(frozen=True)
 class Case:
