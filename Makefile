@@ -56,7 +56,7 @@ bench: setup ## speed and memory, see benchmarks/
 	$(BIN)/python -m benchmarks.bench_kspace --large
 	$(BIN)/python -m benchmarks.training
 
-studies: setup ## every study on small grids, into the folder studies
+studies: setup ## every study on small grids, into the folder studies; a rerun computes what changed
 	$(BIN)/qsmflow study all --quick
 
 cluster: setup ## faults and runs on a real SLURM, which is installed from Debian's packages and started for this

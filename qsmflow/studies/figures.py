@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from qsmflow.reports.blocks import Picture
 from qsmflow.reports.figures import side_by_side
@@ -193,6 +194,13 @@ def _figure() -> tuple[Figure, Axes]:
 def _legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def small(png: bytes) -> bytes:
+    """A picture as WebP, for a page that is kept with the source; that of the study has it without loss."""
+    out = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(out, "webp", quality=60, method=6)
+    return out.getvalue()
 
 
 def _png(figure: Figure) -> bytes:
