@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 import torch
 
@@ -12,7 +13,7 @@ from qsmflow.reports.blocks import Block, Note, Table
 from .figures import curves, maps
 from .methods import invert
 from .problems import Problem
-from .study import Done, Outcome, Request, Row, Score
+from .study import Done, Outcome, Request, Score
 from .tables import number, pivot, rows_of
 
 #: ppb.
@@ -56,7 +57,8 @@ def show_cascade(name: str, done: Sequence[Done]) -> list[Block]:
                 curves(f"{name}_{region}_{metric}", rows, "noise", "noise of the field, ppb", metric, "denoiser")
             )
     worst = max(_LEVELS)
-    shown = [one for one in done if one.case.varied["noise"] == worst]
+    first = done[0].case.problem.get("head")
+    shown = [one for one in done if one.case.varied["noise"] == worst and one.case.problem.get("head") == first]
     return blocks + list(maps(f"{name}_{worst:g}ppb", shown, "denoiser"))
 
 
@@ -68,11 +70,10 @@ def _best(done: Sequence[Done]) -> Table:
         for metric, _, unit in _TOLD[region]:
             line = [title, f"{metric}, {unit}" if unit else metric]
             for level in found:
-                rows = _rows(done, region, metric, level)
-                alone = [number(float(row["value"])) for row in rows if row["denoiser"] == ALONE]
-                ranked = _ranked([row for row in rows if row["denoiser"] != ALONE], metric)
-                best = f"{ranked[0]['denoiser']} {number(float(ranked[0]['value']))}" if ranked else "no weights"
-                line.append(f"{best} (none {', '.join(alone)})" if alone else best)
+                means = _means(done, region, metric, level)
+                alone = f" (none {number(means[ALONE])})" if ALONE in means else ""
+                best = next((f"{name} {number(value)}" for name, value in means.items() if name != ALONE), "no weights")
+                line.append(best + alone)
             body.append(line)
     head = ["of", "metric", *(f"{level:g} ppb" for level in found)]
     return Table("The best denoiser by each metric at each noise; in brackets without a denoiser", head, body)
@@ -82,11 +83,9 @@ def _verdict(done: Sequence[Done]) -> str:
     """Where a denoiser helps the map and where it does harm, in words."""
     said = []
     for level in dict.fromkeys(float(one.case.varied["noise"]) for one in done):
-        ranked = _ranked(_rows(done, "map", "nrmse", level), "nrmse")
-        alone = [row for row in ranked if row["denoiser"] == ALONE]
-        if alone and len(ranked) > 1:
-            better = ranked.index(alone[0])
-            said.append(f"at {level:g} ppb {better} of {len(ranked) - 1}")
+        names = list(_means(done, "map", "nrmse", level))
+        if ALONE in names:
+            said.append(f"at {level:g} ppb {names.index(ALONE)} of {len(names) - 1}")
     lead = f"Denoisers after which the NRMSE of the map is less than that of {NETWORK} alone"
     tail = (
         "The cascade of the poster harms a field without noise; these denoisers are told the noise, and what they add "
@@ -95,11 +94,12 @@ def _verdict(done: Sequence[Done]) -> str:
     return f"{lead}: {', '.join(said)}. {tail}"
 
 
-def _rows(done: Sequence[Done], region: str, metric: str, level: float) -> list[Row]:
-    return [row for row in rows_of(done, region=region, metric=metric, noise=level) if not row["note"]]
-
-
-def _ranked(rows: Sequence[Row], metric: str) -> list[Row]:
-    """The best first."""
+def _means(done: Sequence[Done], region: str, metric: str, level: float) -> dict[str, float]:
+    """The mean of a metric over heads by denoiser, the best first."""
+    values: dict[str, list[float]] = {}
+    for row in rows_of(done, region=region, metric=metric, noise=level):
+        if not row["note"]:
+            values.setdefault(str(row["denoiser"]), []).append(float(row["value"]))
     sign = 1.0 if metric in _LESS_IS_MORE else -1.0
-    return sorted(rows, key=lambda row: sign * float(row["value"]))
+    means = {name: fmean(found) for name, found in values.items()}
+    return dict(sorted(means.items(), key=lambda item: sign * item[1]))

@@ -2,7 +2,8 @@
 
 How good the denoised local field is (pSNR, SSIM), and then the map that QSMnet makes of it (NRMSE, pSNR, SSIM, HFEN):
 the cascade of the poster, by the denoisers of the package. "none" is the noisy field itself, and QSMnet alone. The
-poster's grid of losses is the study `denoiser`. With ``--quick`` at 0, 5 and 9 ppb.
+poster's grid of losses is the study `denoiser`. With ``--quick`` at 0, 5 and 9 ppb. With ``--data`` the noise is added
+to the measured field of the first orientation of each head, whose own noise is still in it, and COSMOS is the truth.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from qsmflow.nets import predict
 
 from .cascade import ALONE, NETWORK, levels, scored, show_cascade
+from .measured import listed, orientations_of, read
 from .problems import Problem, study_brain
 from .study import Case, Outcome, Request, Study, Varied
 
@@ -23,15 +25,19 @@ _DENOISERS = ("denoiser_2d", "denoiser_3d")
 
 
 def _cases(request: Request) -> list[Case]:
-    problem = {"voxel": request.voxel}
+    simulated: tuple[Varied, tuple[Path, ...]] = ({"voxel": request.voxel}, ())
+    problems = [simulated] if request.data is None else [(one.problem, one.files) for one in listed(request.data)]
     return [
-        Case(problem, {"denoiser": one, "noise": level}, (NETWORK,) if one == ALONE else (one, NETWORK))
+        Case(problem, {"denoiser": one, "noise": level}, (NETWORK,) if one == ALONE else (one, NETWORK), files)
+        for problem, files in problems
         for level in levels(request)
         for one in (ALONE, *_DENOISERS)
     ]
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> Problem:
+    if "data" in problem:
+        return read(next(iter(orientations_of(problem).values()))).problem
     return study_brain(files, float(problem["voxel"]))
 
 
@@ -42,4 +48,4 @@ def _compute(made: Problem, varied: Varied) -> Outcome:
     return scored(made, float(varied["noise"]), None if varied["denoiser"] == ALONE else denoised)
 
 
-STUDY = Study(_cases, _prepare, _compute, partial(show_cascade, "noise"), headed=True)
+STUDY = Study(_cases, _prepare, _compute, partial(show_cascade, "noise"), measured=True, headed=True)

@@ -17,7 +17,7 @@ from qsmflow.phantom.tissues import read_tissues
 from qsmflow.reports.blocks import Block, Table
 
 from .figures import boxes, maps, spread
-from .measured import Orientation, heads, magnitude_of, read, simulated
+from .measured import Orientation, listed, orientations_of, read, simulated
 from .methods import cases_of, invert
 from .problems import NOISE, ORIENTATIONS, study_brain
 from .study import Case, Done, Outcome, Request, Score, Study, Varied
@@ -39,25 +39,18 @@ def _cases(request: Request) -> list[Case]:
             for one in numbers
             for case in cases_of(problem, chosen)
         ]
-    cases = []
-    for head, orientations in heads(request.data).items():
-        problem = {"head": head, "data": str(request.data)}
-        every = [(one, magnitude_of(one)) for one in orientations.values()]
-        files = [file for one, magnitude in every for file in (one.field, one.mask, one.chi, magnitude)]
-        methods = _METHODS if all(magnitude for _, magnitude in every) else tuple(m for m in _METHODS if m != "medi")
-        cases += [
-            Case(problem, {"orientation": name, **case.varied}, case.weights, tuple(file for file in files if file))
-            for name in orientations
-            for case in cases_of(problem, methods)
-        ]
-    return cases
+    return [
+        Case(head.problem, {"orientation": name, **case.varied}, case.weights, head.files)
+        for head in listed(request.data)
+        for name in head.orientations
+        for case in cases_of(head.problem, _METHODS if head.weighted else tuple(m for m in _METHODS if m != "medi"))
+    ]
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> dict[str, Orientation]:
     if problem["head"] == _SIMULATED:
         return simulated(study_brain(files, float(problem["voxel"])).with_noise(NOISE))
-    orientations = heads(Path(str(problem["data"])))[str(problem["head"])]
-    return {name: read(one) for name, one in orientations.items()}
+    return {name: read(one) for name, one in orientations_of(problem).items()}
 
 
 def _compute(made: dict[str, Orientation], varied: Varied) -> Outcome:
