@@ -70,7 +70,9 @@ def conduct(
     """
     study = catalogue.load(name)
     if request.data is not None and not study.measured:
-        raise UsageError(f"--data: study {name} is of simulated heads alone; leave it out, or take orientation or noise")
+        raise UsageError(
+            f"--data: study {name} is of simulated heads alone; leave it out, or take noise or orientation"
+        )
     if request.head and (not study.headed or request.data is not None):
         raise UsageError(f"--labels: study {name} simulates no head here; leave it out")
     cases = study.cases(request)

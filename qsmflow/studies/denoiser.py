@@ -21,7 +21,8 @@ from qsmflow.nets.levels import Ladder
 from qsmflow.training.recipe import Data, read_recipe
 
 from .budget import ask_for_lightning, trained
-from .cascade import ALONE, NETWORK, levels, scored, show_cascade
+from .cascade import ALONE, NETWORK, levels, scored
+from .cascade_tables import show_cascade
 from .problems import Problem, study_brain
 from .study import Case, Outcome, Request, Study, Varied
 

@@ -33,14 +33,15 @@ def curves(name: str, rows: Sequence[Row], x: str, x_label: str, metric: str, by
     """How a metric changes with a number that varies, a curve for each value of `by`; several values as their mean."""
     told, label = [], ""
     figure, axes = _figure()
-    for i, (which, points) in enumerate(_grouped(rows, metric, by).items()):
+    looks = _looks(rows, by)
+    for which, points in _grouped(rows, metric, by).items():
         at: dict[float, list[float]] = {}
         for row in points:
             at.setdefault(float(row[x]), []).append(float(row["value"]))
             label = f"{metric}, {row['unit']}" if row["unit"] else metric
         xs = sorted(at)
         ys = [float(np.mean(at[one])) for one in xs]
-        axes.plot(xs, ys, f"{_MARKS[i % len(_MARKS)]}-", color=_COLOURS[i % len(_COLOURS)], label=str(which))
+        axes.plot(xs, ys, linestyle="-", label=str(which), **looks[which])
         told.append(f"{which} from {number(ys[0])} to {number(ys[-1])}")
     if len({float(row[x]) for row in rows if not row["note"]}) > 1 and _spans(rows, x):
         axes.set_xscale("log")
@@ -69,18 +70,12 @@ def boxes(name: str, rows: Sequence[Row], metric: str, by: str = "method") -> Pi
 def against(name: str, rows: Sequence[Row], by: str = "method") -> Picture:
     """Metric ``found`` against metric ``true`` of each region, ppm, with the line on which they are equal."""
     figure, axes = _figure()
-    true = _grouped(rows, "true", by)
+    true, looks = _grouped(rows, "true", by), _looks(rows, by)
     ends = [0.0]
-    for i, (which, found) in enumerate(_grouped(rows, "found", by).items()):
+    for which, found in _grouped(rows, "found", by).items():
         xs = [float(row["value"]) for row in true[which]]
         ends += xs
-        axes.plot(
-            xs,
-            [float(row["value"]) for row in found],
-            _MARKS[i % len(_MARKS)],
-            color=_COLOURS[i % len(_COLOURS)],
-            label=str(which),
-        )
+        axes.plot(xs, [float(row["value"]) for row in found], linestyle="", label=str(which), **looks[which])
     axes.plot([min(ends), max(ends)], [min(ends), max(ends)], "k--", linewidth=1, label="equal")
     axes.set_xlabel("true χ, ppm")
     axes.set_ylabel("found χ, ppm")
@@ -176,6 +171,14 @@ def _grouped(rows: Sequence[Row], metric: str, by: str) -> dict[Value, list[Row]
         if row["metric"] == metric and math.isfinite(float(row["value"])):
             groups.setdefault(row[by], []).append(row)
     return groups
+
+
+def _looks(rows: Sequence[Row], by: str) -> dict[Value, dict[str, Any]]:
+    """A colour and a mark for each value of `by`, the same in every picture of these cases."""
+    return {
+        which: {"color": _COLOURS[i % len(_COLOURS)], "marker": _MARKS[i % len(_MARKS)]}
+        for i, which in enumerate(dict.fromkeys(row[by] for row in rows))
+    }
 
 
 def _spans(rows: Sequence[Row], x: str) -> bool:

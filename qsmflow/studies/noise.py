@@ -16,7 +16,8 @@ import torch
 
 from qsmflow.nets import predict
 
-from .cascade import ALONE, NETWORK, levels, scored, show_cascade
+from .cascade import ALONE, NETWORK, levels, scored
+from .cascade_tables import show_cascade
 from .measured import listed, orientations_of, read
 from .problems import Problem, study_brain
 from .study import Case, Outcome, Request, Study, Varied

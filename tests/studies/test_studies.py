@@ -12,7 +12,7 @@ import torch
 from qsmflow.nets import weights
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block, Picture, Table
-from qsmflow.studies import cascade, catalogue, challenge, problems
+from qsmflow.studies import cascade, cascade_tables, catalogue, challenge, problems
 from qsmflow.studies.problems import brain_problem
 from qsmflow.studies.study import Case, Done, Request
 
@@ -193,7 +193,7 @@ def test_the_best_denoiser_at_each_noise_and_whether_it_helps() -> None:
         cascaded("ours", 9.0, 31.0, 40.0),
         cascaded("theirs", 9.0, 30.0, 39.0),
     ]
-    table, note, *_ = cascade.show_cascade("noise", done)
+    table, note, *_ = cascade_tables.show_cascade("noise", done)
     assert isinstance(table, Table)
     assert table.head == ["of", "metric", "0 ppb", "9 ppb"]
     # more decibels are better, and less error
