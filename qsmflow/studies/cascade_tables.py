@@ -63,7 +63,7 @@ def _verdict(done: Sequence[Done]) -> str:
             if level == 0.0:
                 least, most = (number(100.0 * value / means[ALONE] - 100.0) for value in (min(others), max(others)))
                 harm = (
-                    f" The poster's cascade harms a field without noise; these change the NRMSE by {least} to {most} %."
+                    f" The poster's cascade harms a field without noise; these change its NRMSE by {least} to {most} %."
                 )
     return f"Denoisers after which the NRMSE of the map is less than that of {NETWORK} alone: {', '.join(said)}.{harm}"
 

@@ -113,14 +113,15 @@ def maps(
         differences[str(one.case.row[by])] = _volume(made - truth, affine)
     if not volumes:
         return []
-    frame = volumes[reference]
-    cuts = choose_cuts(_bulk(frame.mask), frame.voxel_size)
+    # a truth may be zero in much of the mask, a map is not
+    inside = np.any([volume.mask for volume in volumes.values()], axis=0)
+    cuts = choose_cuts(_bulk(inside), volumes[reference].voxel_size)
     named = ", ".join(differences)
     pictures = []
     for kind, shown, scale in (("maps", volumes, limit), ("differences", differences, limit / 2.0)):
         said = f"Maps: {', '.join(volumes)}" if kind == "maps" else f"Map less {reference}: {named}"
         caption = f"{said}; grey from {-scale:g} to {scale:g} ppm."
-        png = side_by_side(shown, cuts, chi_scale(scale), mask=frame.mask)
+        png = side_by_side(shown, cuts, chi_scale(scale), mask=inside)
         pictures.append(Picture(f"{name}_{kind}", png, f"{caption} Axial, coronal and sagittal slices.", caption))
     return pictures
 

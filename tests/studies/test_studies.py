@@ -197,8 +197,8 @@ def test_the_best_denoiser_at_each_noise_and_whether_it_helps() -> None:
     assert isinstance(table, Table)
     assert table.head == ["of", "metric", "0 ppb", "9 ppb"]
     # more decibels are better, and less error
-    assert table.rows[0][1:] == ["psnr", "ours 39 (none 40)", "ours 31 (none 20)"]
-    assert table.rows[-1][1:] == ["hfen", "ours 11 (none 10)", "theirs 39 (none 50)"]
+    assert table.rows[0][1:] == ["psnr, dB", "ours 39 (none 40)", "ours 31 (none 20)"]
+    assert table.rows[-1][1:] == ["hfen, %", "ours 11 (none 10)", "theirs 39 (none 50)"]
     assert "at 0 ppb 0 of 2, at 9 ppb 2 of 2" in getattr(note, "text", "")
 
 
