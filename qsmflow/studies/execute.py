@@ -177,12 +177,12 @@ def compute(
 
 
 def fingerprint(name: str) -> str:
-    """sha256 of the code that the results of a study depend on, and the version of torch."""
+    """sha256 of the code and recipes that the results of a study depend on, and the version of torch."""
     digest = hashlib.sha256(torch.__version__.encode())
-    paths = [_PACKAGE / part for part in (*_CODE, f"studies/{name}.py", "data/tissues")]
+    paths = [_PACKAGE / part for part in (*_CODE, f"studies/{name}.py", "data/tissues", "data/recipes")]
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     for file in files:
-        if file.suffix in (".py", ".tsv"):
+        if file.suffix in (".py", ".tsv", ".toml"):
             digest.update(file.relative_to(_PACKAGE).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()
 
