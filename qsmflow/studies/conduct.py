@@ -10,6 +10,7 @@ from pathlib import Path
 
 import qsmflow
 from qsmflow.bids.write import write_bytes, write_text
+from qsmflow.core.metrics import METRICS
 from qsmflow.engines.allowed import available_cpus
 from qsmflow.errors import UsageError
 from qsmflow.nets import weights
@@ -90,7 +91,7 @@ def conduct(
     section = Section(name, "Results", [*notes, *blocks])
     for picture in section.pictures():
         write_bytes(folder / f"{picture.name}.webp", small(picture.png))
-    about = Section("about", "What this is", [Note(catalogue.about(name)), Code("Command", command)])
+    about = Section("about", "What this is", [Note(catalogue.about(name).replace("`", "")), Code("Command", command)])
     versions = Section("versions", "Versions", [Items("Made with", _versions(done))])
     page = folder / "index.html"
     write_text(page, render(f"Study: {name}", [about, section, versions], None))
@@ -121,6 +122,11 @@ def _told(request: Request, done: Sequence[Done]) -> list[Note]:
     )
     if missing:
         notes.append(Note(f"No weights in the package, left out: {', '.join(missing)}.", "warn"))
+    conventions = {metric.name.removesuffix("_rescaled"): metric.convention for metric in METRICS}
+    named = dict.fromkeys(str(row["metric"]) for one in done for row in one.rows)
+    told = [f"{metric} ({conventions[metric]})" for metric in named if metric in conventions]
+    if told:
+        notes.append(Note(f"Metrics: {'; '.join(told)}."))
     return notes
 
 
