@@ -54,7 +54,9 @@ class ChallengeHead:
 
 
 def _cases(request: Request) -> list[Case]:
-    problems: list[Varied] = [{"calcification": there, "voxel": request.voxel} for there in ("with", "without")]
+    # the calcification is lost in coarser voxels
+    voxel = min(2.5, request.voxel)
+    problems: list[Varied] = [{"calcification": there, "voxel": voxel} for there in ("with", "without")]
     return [case for problem in problems for case in cases_of(problem, INVERSIONS)]
 
 

@@ -201,9 +201,13 @@ def _legend(axes: Axes) -> None:
 
 
 def small(png: bytes) -> bytes:
-    """A picture as WebP, for a page that is kept with the source; that of the study has it without loss."""
-    out = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").save(out, "webp", quality=60, method=6)
+    """A picture as WebP of less than 100 kB, for a page that is kept with the source; the study's own has no loss."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    for quality in range(60, 0, -10):
+        out = io.BytesIO()
+        picture.save(out, "webp", quality=quality)
+        if out.tell() < 100_000:
+            break
     return out.getvalue()
 
 
