@@ -203,6 +203,7 @@ def _legend(axes: Axes) -> None:
 def small(png: bytes) -> bytes:
     """A picture as WebP of less than 100 kB, for a page that is kept with the source; the study's own has no loss."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture.thumbnail((1000, 10_000))
     for quality in range(60, 0, -10):
         out = io.BytesIO()
         picture.save(out, "webp", quality=quality)
