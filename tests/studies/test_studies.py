@@ -12,7 +12,7 @@ import torch
 from qsmflow.nets import weights
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block, Picture, Table
-from qsmflow.studies import cascade, cascade_tables, catalogue, challenge, problems
+from qsmflow.studies import cascade, cascade_tables, catalogue, challenge, grids, problems
 from qsmflow.studies.problems import brain_problem
 from qsmflow.studies.study import Case, Done, Request
 
@@ -139,6 +139,18 @@ def test_a_background_costs_more_than_none(tmp_path: Path) -> None:
     shown("background", done, pictures=2, tables=1)
 
 
+def test_a_map_on_another_grid_beside_one_brought_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "invert", lambda method, problem: problem.chi)
+    study = catalogue.load("grids")
+    (case, *_) = study.cases(Request(quick=True))
+    outcome = study.compute(study.prepare({**case.problem, "voxel": 4.0}, ()), case.varied)
+    there, brought = (score.value for score in outcome.scores)
+    assert there == 0.0  # the truth, where it is
+    assert 0.0 < brought < 100.0  # and after interpolation
+    rows = [{**case.row, "note": "", **score._asdict()} for score in outcome.scores]
+    shown("grids", [Done(case, rows, None)], pictures=0, tables=1)
+
+
 def test_orientations_against_cosmos(tmp_path: Path) -> None:
     done = results("orientation", tmp_path, quick=False)
     assert len(done) == 10
@@ -147,6 +159,7 @@ def test_orientations_against_cosmos(tmp_path: Path) -> None:
     blocks = shown("orientation", done, pictures=7, tables=6)
     tests = [block for block in blocks if isinstance(block, Table) and "t-tests over 5" in block.caption]
     assert [len(test.rows) for test in tests] == [1, 1, 1, 1]
+    assert any("from the nearest to COSMOS: l2, tkd." in getattr(block, "text", "") for block in blocks)
 
 
 def test_timing_counts_seconds_and_memory(tmp_path: Path) -> None:
