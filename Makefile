@@ -66,5 +66,5 @@ browser: setup ## the report in a headless Chromium that is already installed
 	$(BIN)/python -m pytest -m browser
 
 clean: ## remove what was made here, .venv excepted
-	rm -rf demo studies build dist docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo studies docs/studies/cache docs/studies/*/index.html build dist docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find qsmflow tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -81,4 +81,4 @@ def _compute(made: tuple[Problem, _Networks], varied: Varied) -> Outcome:
     return scored(brain, float(varied["noise"]), None if varied["denoiser"] == ALONE else denoised)
 
 
-STUDY = Study(_cases, _prepare, _compute, partial(show_cascade, "denoiser"), headed=True)
+STUDY = Study(_cases, _prepare, _compute, partial(show_cascade, "denoiser"), trains=True, headed=True)

@@ -37,4 +37,4 @@ def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Ladder, Card]:
     return trained(recipe, patch=48, batch=2, steps=int(problem["steps"]))
 
 
-STUDY = Study(_cases, _prepare, scored, partial(show_by, "loss"))
+STUDY = Study(_cases, _prepare, scored, partial(show_by, "loss"), trains=True)

@@ -30,4 +30,4 @@ def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Ladder, Card]:
     return trained(read_recipe("deepqsm_light"), patch=size, batch=_PATCHES[size], steps=int(problem["steps"]))
 
 
-STUDY = Study(_cases, _prepare, scored, partial(show_by, "patch"))
+STUDY = Study(_cases, _prepare, scored, partial(show_by, "patch"), trains=True)

@@ -121,6 +121,8 @@ class Study:
         From everything that was computed to tables and pictures, in order.
     alone
         Whether cases must not run beside each other, since they are timed.
+    trains
+        Whether networks are trained by the recipes of the package.
     measured, headed
         Whether `Request.data` is understood; and whether the heads may be of `Request.head`.
     """
@@ -130,5 +132,6 @@ class Study:
     compute: Callable[[Any, Varied], Outcome]
     show: Callable[[Sequence[Done]], list[Block]]
     alone: bool = False
+    trains: bool = False
     measured: bool = False
     headed: bool = False
