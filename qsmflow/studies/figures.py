@@ -183,9 +183,9 @@ def _looks(rows: Sequence[Row], by: str) -> dict[Value, dict[str, Any]]:
 
 
 def _spans(rows: Sequence[Row], x: str) -> bool:
-    """Whether the numbers of `x` are positive and lie over more than a factor of twenty."""
+    """Whether the numbers of `x` are positive and lie over more than a factor of ten."""
     values = [float(row[x]) for row in rows if not row["note"]]
-    return min(values) > 0 and max(values) > 20 * min(values)
+    return min(values) > 0 and max(values) > 10 * min(values)
 
 
 def _figure() -> tuple[Figure, Axes]:
