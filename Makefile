@@ -56,7 +56,7 @@ bench: setup ## speed and memory, see benchmarks/
 	$(BIN)/python -m benchmarks.bench_kspace --large
 	$(BIN)/python -m benchmarks.training
 
-studies: setup ## every study on small grids, into the folder studies
+studies: setup ## every study on small grids, into the folder studies; a rerun computes what changed
 	$(BIN)/qsmflow study all --quick
 
 cluster: setup ## faults and runs on a real SLURM, which is installed from Debian's packages and started for this
@@ -66,5 +66,5 @@ browser: setup ## the report in a headless Chromium that is already installed
 	$(BIN)/python -m pytest -m browser
 
 clean: ## remove what was made here, .venv excepted
-	rm -rf demo studies build dist docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo studies docs/studies/cache docs/studies/*/index.html build dist docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find qsmflow tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,7 +15,7 @@ author = "The qsmflow developers"
 version = release = qsmflow.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "studies/cache"]
 templates_path = ["_templates"]
 myst_heading_anchors = 3
 

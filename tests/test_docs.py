@@ -115,6 +115,15 @@ def test_settings_pages_name_every_preset() -> None:
     assert sorted(rows) == presets()
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "studies").glob("*/*.md")), ids=lambda page: page.stem)
+def test_pages_of_studies_stand_where_their_command_writes_them(page: Path) -> None:
+    (command,) = re.findall(r"^```text\n(.*?)\n```", page.read_text(), re.DOTALL | re.MULTILINE)
+    args = build_parser().parse_args(shlex.split(command)[1:])
+    assert args.out / args.name / f"{args.name}.md" == page.relative_to(ROOT)
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        assert 0 < (page.parent / target).stat().st_size < 100_000, target
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGES[page].read_text()):

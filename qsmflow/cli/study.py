@@ -23,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", choices=(*catalogue.NAMES, "all"), help="which study; listed below")
-    parser.add_argument("--quick", action="store_true", help="small grids: all studies in minutes, not hours")
+    parser.add_argument("--quick", action="store_true", help="coarse voxels, fewer cases: minutes, not hours")
     parser.add_argument("--out", type=Path, default=Path("studies"), metavar="DIR", help="folder (default: studies)")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="output of 'qsmflow run' on several orientations, not simulated heads"

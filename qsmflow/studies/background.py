@@ -35,7 +35,7 @@ _INVERSIONS = ("l2", "tv")
 
 
 def _cases(request: Request) -> list[Case]:
-    problem = {"voxel": 2.0 if request.quick else 1.0}
+    problem = {"voxel": request.voxel}
     return [
         Case(problem, {"method": method, "radius": radius})
         for method in BACKGROUNDS
@@ -44,7 +44,8 @@ def _cases(request: Request) -> list[Case]:
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Problem, torch.Tensor]:
-    made, total = whole_head_problem(study_head(files), float(problem["voxel"]))
+    voxel = float(problem["voxel"])
+    made, total = whole_head_problem(study_head(files, voxel), voxel)
     noisy = made.with_noise(NOISE)
     return noisy, torch.where(made.mask, total + noisy.field - made.clean, 0.0)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NAMES = (
     "challenge",
     "noise",
+    "denoiser",
     "scale",
     "linearity",
     "regularisation",

@@ -54,15 +54,16 @@ class ChallengeHead:
 
 
 def _cases(request: Request) -> list[Case]:
-    voxel = 2.0 if request.quick else 1.0
-    heads = ("with",) if request.quick else ("with", "without")
-    problems: list[Varied] = [{"calcification": there, "voxel": voxel} for there in heads]
+    # the calcification is lost in coarser voxels
+    voxel = min(2.5, request.voxel)
+    problems: list[Varied] = [{"calcification": there, "voxel": voxel} for there in ("with", "without")]
     return [case for problem in problems for case in cases_of(problem, INVERSIONS)]
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> Problem:
-    head = ChallengeHead(study_head(files), calcified=problem["calcification"] == "with")
-    return brain_problem(head, (float(problem["voxel"]),) * 3).with_noise(NOISE)
+    voxel = float(problem["voxel"])
+    head = ChallengeHead(study_head(files, voxel), calcified=problem["calcification"] == "with")
+    return brain_problem(head, (voxel,) * 3).with_noise(NOISE)
 
 
 def _compute(made: Problem, varied: Varied) -> Outcome:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import qsmflow
 from qsmflow.bids.write import write_bytes, write_text
+from qsmflow.core.metrics import METRICS
+from qsmflow.engines.allowed import available_cpus
 from qsmflow.errors import UsageError
 from qsmflow.nets import weights
 from qsmflow.reports.blocks import Block, Code, Items, Note, Picture, Section, Table
@@ -17,8 +19,14 @@ from qsmflow.reports.page import render
 
 from . import catalogue
 from .execute import Tell, compute
+from .figures import small
 from .study import Done, Request
 from .tables import markdown, tsv
+
+_QUICK = (
+    "This is the quick study (--quick): coarse voxels, fewer cases, short trainings. Its numbers show that the study "
+    "runs, and are not those of the full one."
+)
 
 
 def conduct(
@@ -42,8 +50,8 @@ def conduct(
     request
         How large, and on which data.
     out
-        Folder. Its folder ``NAME`` gets ``NAME.tsv`` (one number a line), ``NAME.md``, ``index.html`` and the figures;
-        its folder ``cache`` is that of all studies.
+        Folder. Its folder ``NAME`` gets ``NAME.tsv`` (one number a line), ``NAME.md`` with its figures, and
+        ``index.html``; its folder ``cache`` is that of all studies.
     command
         Is told in what is written.
     worker, processes, sbatch, total, tell
@@ -63,7 +71,9 @@ def conduct(
     """
     study = catalogue.load(name)
     if request.data is not None and not study.measured:
-        raise UsageError(f"--data: study {name} is of simulated heads alone; leave it out, or take orientation")
+        raise UsageError(
+            f"--data: study {name} is of simulated heads alone; leave it out, or take noise or orientation"
+        )
     if request.head and (not study.headed or request.data is not None):
         raise UsageError(f"--labels: study {name} simulates no head here; leave it out")
     cases = study.cases(request)
@@ -76,43 +86,63 @@ def conduct(
     blocks = study.show(done)
     folder = out / name
     write_text(folder / f"{name}.tsv", tsv([row for one in done for row in one.rows]))
-    write_text(folder / f"{name}.md", _markdown(name, blocks, done, command))
-    section = Section(name, "Results", [*_told(done), *blocks])
+    notes = _told(request, done)
+    write_text(folder / f"{name}.md", _markdown(name, [*notes, *blocks], done, command))
+    section = Section(name, "Results", [*notes, *blocks])
     for picture in section.pictures():
-        write_bytes(folder / f"{picture.name}.png", picture.png)
-    about = Section("about", "What this is", [Note(catalogue.about(name)), Code("Command", command)])
-    versions = Section("versions", "Versions", [Items("Versions", _versions(done))])
+        write_bytes(folder / f"{picture.name}.webp", small(picture.png))
+    about = Section("about", "What this is", [Note(catalogue.about(name).replace("`", "")), Code("Command", command)])
+    versions = Section("versions", "Versions", [Items("Made with", _versions(done))])
     page = folder / "index.html"
     write_text(page, render(f"Study: {name}", [about, section, versions], None))
     return page
 
 
 def _markdown(name: str, blocks: Sequence[Block], done: Sequence[Done], command: str) -> str:
-    parts = [f"# {name}", catalogue.about(name), f"    {command}"]
+    parts = [f"# {name}", catalogue.about(name), f"```text\n{command}\n```"]
     for block in blocks:
         if isinstance(block, Table):
             parts.append(markdown(block).rstrip())
         elif isinstance(block, Note):
             parts.append(block.text)
         elif isinstance(block, Picture):
-            parts.append(f"![{block.alt}]({block.name}.png)")
-    parts += [note.text for note in _told(done)]
-    parts.append("Versions: " + "; ".join(_versions(done)) + ".")
+            parts.append(f"![{block.alt}]({block.name}.webp)")
+    parts.append(f"Every number: [{name}.tsv]({name}.tsv). Made with:")
+    parts.append("\n".join(f"- {one}" for one in _versions(done)))
     return "\n\n".join(parts) + "\n"
 
 
-def _told(done: Sequence[Done]) -> list[Note]:
+def _told(request: Request, done: Sequence[Done]) -> list[Note]:
+    """What a reader must know before the numbers."""
+    notes = []
+    if request.quick:
+        notes.append(Note(_QUICK, "warn"))
     missing = dict.fromkeys(
         one for case in done if case.maps is None for one in case.case.weights if one not in weights.names()
     )
-    return [Note(f"No weights in the package, left out: {', '.join(missing)}.", "warn")] if missing else []
+    if missing:
+        notes.append(Note(f"No weights in the package, left out: {', '.join(missing)}.", "warn"))
+    conventions = {metric.name.removesuffix("_rescaled"): metric.convention for metric in METRICS}
+    named = dict.fromkeys(str(row["metric"]) for one in done for row in one.rows)
+    told = [f"{metric} ({conventions[metric]})" for metric in named if metric in conventions]
+    if told:
+        notes.append(Note(f"Metrics: {'; '.join(told)}."))
+    return notes
 
 
 def _versions(done: Sequence[Done]) -> list[str]:
     used = dict.fromkeys(one for case in done if case.maps is not None for one in case.case.weights)
     return [
+        f"{available_cpus()} x {_processor()}",
         f"qsmflow {qsmflow.__version__}",
         f"Python {platform.python_version()}",
         *(f"{one} {version(one)}" for one in ("torch", "numpy", "pydra")),
         *(f"weights {one} sha256 {weights.digest(weights.find(one))}" for one in used),
     ]
+
+
+def _processor() -> str:
+    """The name of this machine's processor."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

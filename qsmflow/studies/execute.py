@@ -43,6 +43,7 @@ _CODE = (
     "studies/measured.py",
     "studies/cost.py",
     "studies/budget.py",
+    "studies/cascade.py",
 )
 
 
@@ -176,12 +177,13 @@ def compute(
 
 
 def fingerprint(name: str) -> str:
-    """sha256 of the code that the results of a study depend on, and the version of torch."""
+    """sha256 of the code that the results of a study hang on, the recipes where it trains, and the version of torch."""
     digest = hashlib.sha256(torch.__version__.encode())
-    paths = [_PACKAGE / part for part in (*_CODE, f"studies/{name}.py", "data/tissues")]
+    recipes = ("data/recipes",) if catalogue.load(name).trains else ()
+    paths = [_PACKAGE / part for part in (*_CODE, f"studies/{name}.py", "data/tissues", *recipes)]
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     for file in files:
-        if file.suffix in (".py", ".tsv"):
+        if file.suffix in (".py", ".tsv", ".toml"):
             digest.update(file.relative_to(_PACKAGE).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()
 

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from qsmflow.reports.blocks import Picture
 from qsmflow.reports.figures import side_by_side
@@ -32,14 +33,15 @@ def curves(name: str, rows: Sequence[Row], x: str, x_label: str, metric: str, by
     """How a metric changes with a number that varies, a curve for each value of `by`; several values as their mean."""
     told, label = [], ""
     figure, axes = _figure()
-    for i, (which, points) in enumerate(_grouped(rows, metric, by).items()):
+    looks = _looks(rows, by)
+    for which, points in _grouped(rows, metric, by).items():
         at: dict[float, list[float]] = {}
         for row in points:
             at.setdefault(float(row[x]), []).append(float(row["value"]))
             label = f"{metric}, {row['unit']}" if row["unit"] else metric
         xs = sorted(at)
         ys = [float(np.mean(at[one])) for one in xs]
-        axes.plot(xs, ys, f"{_MARKS[i % len(_MARKS)]}-", color=_COLOURS[i % len(_COLOURS)], label=str(which))
+        axes.plot(xs, ys, linestyle="-", label=str(which), **looks[which])
         told.append(f"{which} from {number(ys[0])} to {number(ys[-1])}")
     if len({float(row[x]) for row in rows if not row["note"]}) > 1 and _spans(rows, x):
         axes.set_xscale("log")
@@ -68,18 +70,12 @@ def boxes(name: str, rows: Sequence[Row], metric: str, by: str = "method") -> Pi
 def against(name: str, rows: Sequence[Row], by: str = "method") -> Picture:
     """Metric ``found`` against metric ``true`` of each region, ppm, with the line on which they are equal."""
     figure, axes = _figure()
-    true = _grouped(rows, "true", by)
+    true, looks = _grouped(rows, "true", by), _looks(rows, by)
     ends = [0.0]
-    for i, (which, found) in enumerate(_grouped(rows, "found", by).items()):
+    for which, found in _grouped(rows, "found", by).items():
         xs = [float(row["value"]) for row in true[which]]
         ends += xs
-        axes.plot(
-            xs,
-            [float(row["value"]) for row in found],
-            _MARKS[i % len(_MARKS)],
-            color=_COLOURS[i % len(_COLOURS)],
-            label=str(which),
-        )
+        axes.plot(xs, [float(row["value"]) for row in found], linestyle="", label=str(which), **looks[which])
     axes.plot([min(ends), max(ends)], [min(ends), max(ends)], "k--", linewidth=1, label="equal")
     axes.set_xlabel("true χ, ppm")
     axes.set_ylabel("found χ, ppm")
@@ -117,14 +113,15 @@ def maps(
         differences[str(one.case.row[by])] = _volume(made - truth, affine)
     if not volumes:
         return []
-    frame = volumes[reference]
-    cuts = choose_cuts(_bulk(frame.mask), frame.voxel_size)
+    # a truth may be zero in much of the mask, a map is not
+    inside = np.any([volume.mask for volume in volumes.values()], axis=0)
+    cuts = choose_cuts(_bulk(inside), volumes[reference].voxel_size)
     named = ", ".join(differences)
     pictures = []
     for kind, shown, scale in (("maps", volumes, limit), ("differences", differences, limit / 2.0)):
         said = f"Maps: {', '.join(volumes)}" if kind == "maps" else f"Map less {reference}: {named}"
         caption = f"{said}; grey from {-scale:g} to {scale:g} ppm."
-        png = side_by_side(shown, cuts, chi_scale(scale), mask=frame.mask)
+        png = side_by_side(shown, cuts, chi_scale(scale), mask=inside)
         pictures.append(Picture(f"{name}_{kind}", png, f"{caption} Axial, coronal and sagittal slices.", caption))
     return pictures
 
@@ -177,10 +174,18 @@ def _grouped(rows: Sequence[Row], metric: str, by: str) -> dict[Value, list[Row]
     return groups
 
 
+def _looks(rows: Sequence[Row], by: str) -> dict[Value, dict[str, Any]]:
+    """A colour and a mark for each value of `by`, the same in every picture of these cases."""
+    return {
+        which: {"color": _COLOURS[i % len(_COLOURS)], "marker": _MARKS[i % len(_MARKS)]}
+        for i, which in enumerate(dict.fromkeys(row[by] for row in rows))
+    }
+
+
 def _spans(rows: Sequence[Row], x: str) -> bool:
-    """Whether the numbers of `x` are positive and lie over more than a factor of twenty."""
+    """Whether the numbers of `x` are positive and lie over more than a factor of ten."""
     values = [float(row[x]) for row in rows if not row["note"]]
-    return min(values) > 0 and max(values) > 20 * min(values)
+    return min(values) > 0 and max(values) > 10 * min(values)
 
 
 def _figure() -> tuple[Figure, Axes]:
@@ -193,6 +198,18 @@ def _figure() -> tuple[Figure, Axes]:
 def _legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def small(png: bytes) -> bytes:
+    """A picture as WebP of less than 100 kB, for a page that is kept with the source; the study's own has no loss."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture.thumbnail((1000, 10_000))
+    for quality in range(60, 0, -10):
+        out = io.BytesIO()
+        picture.save(out, "webp", quality=quality)
+        if out.tell() < 100_000:
+            break
+    return out.getvalue()
 
 
 def _png(figure: Figure) -> bytes:

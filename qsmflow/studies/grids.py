@@ -35,18 +35,19 @@ _GRIDS = {
     "0.5 mm": _Grid((0.5, 0.5, 0.5)),
     "7 T": _Grid(noise=NOISE * 3.0 / 7.0),
 }
-#: The one grid of the quick study, whose voxels are larger by this.
-_QUICK, _COARSER = "oblique by 30 degrees", 2.0
+#: The one grid of the quick study.
+_QUICK = "oblique by 30 degrees"
 
 
 def _cases(request: Request) -> list[Case]:
-    scale, names = (_COARSER, [_QUICK]) if request.quick else (1.0, list(_GRIDS))
-    return [case for name in names for case in cases_of({"grid": name, "scale": scale}, NETWORKS)]
+    names = [_QUICK] if request.quick else list(_GRIDS)
+    return [case for name in names for case in cases_of({"grid": name, "voxel": request.voxel}, NETWORKS)]
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Problem, Problem]:
     """On the grid and on the straight one."""
-    head, scale = study_head(files), float(problem["scale"])
+    scale = float(problem["voxel"])
+    head = study_head(files, scale * min(_GRIDS[str(problem["grid"])].voxel))
     straight, there = (
         brain_problem(head, [scale * size for size in grid.voxel], tilt=(grid.tilt, 0.0, 0.0)).with_noise(grid.noise)
         for grid in (_Grid(), _GRIDS[str(problem["grid"])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +18,7 @@ from qsmflow.nets.upright import Upright
 from qsmflow.training.cosmos import Labelled, labelled
 
 from .problems import ORIENTATIONS, Problem, Vector, turned
+from .study import Varied
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,43 @@ def heads(folder: Path) -> dict[str, dict[str, Labelled]]:
         head = "_".join(part for part in Path(one.head).relative_to(folder).parts if "-" in part)
         found.setdefault(head, {})[one.chi.name.partition("_desc-")[0]] = one
     return found
+
+
+class Listed(NamedTuple):
+    """A measured head as cases have it.
+
+    Attributes
+    ----------
+    problem
+        What its cases share.
+    orientations
+        Their names.
+    files
+        Of all of them.
+    weighted
+        Whether all have a magnitude.
+    """
+
+    problem: Varied
+    orientations: tuple[str, ...]
+    files: tuple[Path, ...]
+    weighted: bool
+
+
+def listed(folder: Path) -> list[Listed]:
+    """Every head of `heads`, for cases; `orientations_of` reads what their problem names."""
+    found = []
+    for head, orientations in heads(folder).items():
+        every = [(one, magnitude_of(one)) for one in orientations.values()]
+        files = [file for one, magnitude in every for file in (one.field, one.mask, one.chi, magnitude) if file]
+        problem = {"head": head, "data": str(folder)}
+        found.append(Listed(problem, tuple(orientations), tuple(files), all(magnitude for _, magnitude in every)))
+    return found
+
+
+def orientations_of(problem: Varied) -> dict[str, Labelled]:
+    """The orientations of the head that the problem of a `Listed` names."""
+    return heads(Path(str(problem["data"])))[str(problem["head"])]
 
 
 def magnitude_of(one: Labelled) -> Path | None:

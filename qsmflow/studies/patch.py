@@ -1,6 +1,6 @@
 """Patches of 32, 48 and 64 voxels that a network is trained on, at a small budget.
 
-A DeepQSM of width 16 that sees cubes and spheres, 1500 batches (with ``--quick`` 20) of eight, two and one patch, which
+A DeepQSM of width 16 that sees cubes and spheres, 1500 batches (with ``--quick`` 5) of eight, two and one patch, which
 are about as many voxels. As with `loss`, what is compared is how fast a network gets somewhere, not what it reaches.
 """
 
@@ -12,8 +12,9 @@ from pathlib import Path
 
 from qsmflow.nets import Card
 from qsmflow.nets.levels import Ladder
+from qsmflow.training.recipe import read_recipe
 
-from .budget import STEPS, cases_for, scored, show_by, trained
+from .budget import cases_for, scored, show_by, trained
 from .study import Case, Request, Study, Varied
 
 #: Voxels along each axis, and patches of a batch.
@@ -21,12 +22,12 @@ _PATCHES = {32: 8, 48: 2, 64: 1}
 
 
 def _cases(request: Request) -> list[Case]:
-    return cases_for([{"patch": size, "steps": STEPS[request.quick]} for size in _PATCHES])
+    return cases_for(request, [{"patch": size} for size in _PATCHES])
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Ladder, Card]:
     size = int(problem["patch"])
-    return trained({}, patch=size, batch=_PATCHES[size], steps=int(problem["steps"]))
+    return trained(read_recipe("deepqsm_light"), patch=size, batch=_PATCHES[size], steps=int(problem["steps"]))
 
 
-STUDY = Study(_cases, _prepare, scored, partial(show_by, "patch"))
+STUDY = Study(_cases, _prepare, scored, partial(show_by, "patch"), trains=True)

@@ -15,7 +15,7 @@ from qsmflow.core.grid import as_size
 from qsmflow.core.mask.morphology import depth
 from qsmflow.phantom.acquisition import brain_sources, total_and_local_field
 from qsmflow.phantom.analytic import coordinates, cylinder_field, distance_to_line, share_within, sphere_field
-from qsmflow.phantom.head import ProceduralHead
+from qsmflow.phantom.head import SPACING, ProceduralHead
 from qsmflow.phantom.labels import read_labels
 from qsmflow.phantom.pose import b0_direction, grid_around, rigid, rotation
 from qsmflow.phantom.sampling import Head, Sample, brain_box, sample_head
@@ -97,10 +97,18 @@ class Problem:
         return dataclasses.replace(self, clean=clean, chi=chi, mask=mask)
 
 
-def study_head(files: Sequence[Path]) -> Head:
-    """The head that methods are held against: of a label map, and of its brain mask, where given; else procedural."""
+def study_head(files: Sequence[Path], voxel_size: float) -> Head:
+    """The head that methods are held against: of a label map, and of its brain mask, where given; else procedural.
+
+    Parameters
+    ----------
+    files
+        Label map and brain mask, or none.
+    voxel_size
+        mm: the surfaces of a procedural head are no finer, which would take long and show nothing.
+    """
     if not files:
-        return ProceduralHead(HEAD)
+        return ProceduralHead(HEAD, spacing=max(SPACING, voxel_size))
     return read_labels(files[0], read_tissues("head"), brain=files[1] if len(files) > 1 else None)
 
 
@@ -122,6 +130,11 @@ def brain_problem(head: Head, voxel_size: Sequence[float], *, tilt: Sequence[flo
     affine, shape = grid_around((low - 6.0).tolist(), (high + 6.0).tolist(), voxel_size, tilt)
     sample = sample_head(head, affine, shape, np.eye(4))
     return _of_brain(sample, forward_field(brain_sources(sample), voxel_size, b0_direction(affine)), affine)
+
+
+def study_brain(files: Sequence[Path], voxel_size: float) -> Problem:
+    """The brain of `study_head` on a straight grid of cubes, without noise."""
+    return brain_problem(study_head(files, voxel_size), (voxel_size,) * 3)
 
 
 def with_lesions(problem: Problem, values: Sequence[float], *, radius: float = 4.0) -> tuple[Problem, torch.Tensor]:

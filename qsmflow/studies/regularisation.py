@@ -16,7 +16,7 @@ from qsmflow.reports.blocks import Block
 
 from .figures import boxes, curves, maps
 from .methods import invert
-from .problems import NOISE, ORIENTATIONS, Problem, brain_problem, study_head, turned
+from .problems import NOISE, ORIENTATIONS, Problem, study_brain, turned
 from .study import Case, Done, Outcome, Request, Score, Study, Varied
 from .tables import pivot, rows_of
 
@@ -29,7 +29,7 @@ def _cases(request: Request) -> list[Case]:
     orientations = range(2 if request.quick else len(ORIENTATIONS))
     cases = []
     for number in orientations:
-        problem = {"orientation": number + 1, "voxel": 2.0 if request.quick else 1.0}
+        problem = {"orientation": number + 1, "voxel": request.voxel}
         for method in _WEIGHTS:
             factors = _FACTORS[::2] if request.quick else _FACTORS
             cases += [Case(problem, {"method": method, "factor": factor}) for factor in factors]
@@ -38,7 +38,7 @@ def _cases(request: Request) -> list[Case]:
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> Problem:
-    straight = brain_problem(study_head(files), (float(problem["voxel"]),) * 3)
+    straight = study_brain(files, float(problem["voxel"]))
     return turned(straight, ORIENTATIONS[int(problem["orientation"]) - 1]).with_noise(NOISE)
 
 

@@ -36,6 +36,11 @@ class Request:
     data: Path | None = None
     head: tuple[Path, ...] = ()
 
+    @property
+    def voxel(self) -> float:
+        """Voxels of simulated heads along each axis, mm."""
+        return 3.0 if self.quick else 1.0
+
 
 @dataclass(frozen=True)
 class Case:
@@ -116,6 +121,8 @@ class Study:
         From everything that was computed to tables and pictures, in order.
     alone
         Whether cases must not run beside each other, since they are timed.
+    trains
+        Whether networks are trained by the recipes of the package.
     measured, headed
         Whether `Request.data` is understood; and whether the heads may be of `Request.head`.
     """
@@ -125,5 +132,6 @@ class Study:
     compute: Callable[[Any, Varied], Outcome]
     show: Callable[[Sequence[Done]], list[Block]]
     alone: bool = False
+    trains: bool = False
     measured: bool = False
     headed: bool = False

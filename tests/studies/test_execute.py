@@ -58,8 +58,15 @@ def test_slurm_is_asked_for_before_anything(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_code_of_the_science_makes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("core/a.py", "studies/scale.py", "studies/noise.py", "studies/page.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (
+        "core/a.py",
+        "studies/scale.py",
+        "studies/noise.py",
+        "studies/page.py",
+        "studies/loss.py",
+        "data/recipes/a.toml",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     monkeypatch.setattr(execute, "_PACKAGE", tmp_path)
     monkeypatch.setattr(execute, "_CODE", ("core",))
@@ -70,3 +77,7 @@ def test_the_code_of_the_science_makes_the_fingerprint(tmp_path: Path, monkeypat
         (tmp_path / name).write_text("x = 1")
         assert execute.fingerprint("scale") != first
         first = execute.fingerprint("scale")
+    trained = execute.fingerprint("loss")
+    (tmp_path / "data/recipes/a.toml").write_text("x = 1")
+    assert execute.fingerprint("scale") == first
+    assert execute.fingerprint("loss") != trained

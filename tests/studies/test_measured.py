@@ -11,7 +11,7 @@ import torch
 
 from qsmflow.errors import InputError, UsageError
 from qsmflow.phantom.head import ProceduralHead
-from qsmflow.studies import orientation
+from qsmflow.studies import noise, orientation
 from qsmflow.studies.conduct import conduct
 from qsmflow.studies.measured import heads, read, simulated
 from qsmflow.studies.problems import brain_problem
@@ -41,6 +41,18 @@ def test_the_study_of_measured_heads(tmp_path: Path) -> None:
     case = next(case for case in cases if case.varied["method"] == "tkd")
     outcome = orientation.STUDY.compute(orientation.STUDY.prepare(case.problem, case.files), case.varied)
     assert [score.metric for score in outcome.scores] == ["psnr", "nrmse", "hfen", "ssim"]
+
+
+def test_noise_is_added_to_a_measured_field(tmp_path: Path) -> None:
+    folder = cosmos_output(tmp_path)
+    cases = noise.STUDY.cases(Request(data=folder, quick=True))
+    assert len({repr(case.problem) for case in cases}) == 2
+    made = noise.STUDY.prepare(cases[0].problem, cases[0].files)
+    seen = read(heads(folder)["sub-0"]["sub-0_acq-ori1"])
+    assert torch.equal(made.clean, seen.problem.field)
+    assert torch.equal(made.chi, seen.cosmos)
+    more = (made.with_noise(0.004).field - made.clean)[made.mask]
+    assert float(more.std()) == pytest.approx(0.004, rel=0.2)
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import torch
 from qsmflow.nets import weights
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block, Picture, Table
-from qsmflow.studies import catalogue, challenge, problems
+from qsmflow.studies import cascade, cascade_tables, catalogue, challenge, grids, problems
 from qsmflow.studies.problems import brain_problem
 from qsmflow.studies.study import Case, Done, Request
 
-QUICK = ("tkd", "l2", "vsharp", "none", "no network")
+QUICK = ("tkd", "l2", "vsharp", "none")
 COARSE = {"voxel": 4.0, "size": 24}
 
 
@@ -104,7 +104,7 @@ def test_the_calcification_is_scored() -> None:
 def test_the_head_of_the_challenge_has_one_calcification(monkeypatch: pytest.MonkeyPatch) -> None:
     points = torch.cartesian_prod(*(torch.arange(-70.0, 71.0, 2.0),) * 3)
     for calcified in (True, False):
-        labels = challenge.ChallengeHead(problems.study_head(()), calcified=calcified).labels_at(points)
+        labels = challenge.ChallengeHead(problems.study_head((), 3.0), calcified=calcified).labels_at(points)
         stones = points[labels == 16]
         assert bool(len(stones)) == calcified
         assert not len(stones) or float((stones - stones.mean(0)).norm(dim=-1).max()) < 6.0
@@ -118,7 +118,8 @@ def test_lines_through_lesions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [round(one, 1) for one in true] == [round(0.2 * step, 1) for step in range(-7, 8) if step]
     blocks = shown("linearity", done, pictures=3, tables=1)
     (table,) = (block for block in blocks if isinstance(block, Table))
-    assert table.head == ["method", "slope", "offset, ppm", "worst error, ppm"]
+    assert table.head == ["method", "slope", "offset, ppm", "rmse, ppm", "worst error, ppm", "published"]
+    assert all(float(line[3]) <= float(line[4]) for line in table.rows)
     assert all(0.4 < float(line[1]) < 1.1 for line in table.rows)
 
 
@@ -138,6 +139,18 @@ def test_a_background_costs_more_than_none(tmp_path: Path) -> None:
     shown("background", done, pictures=2, tables=1)
 
 
+def test_a_map_on_another_grid_beside_one_brought_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "invert", lambda method, problem: problem.chi)
+    study = catalogue.load("grids")
+    (case, *_) = study.cases(Request(quick=True))
+    outcome = study.compute(study.prepare({**case.problem, "voxel": 4.0}, ()), case.varied)
+    there, brought = (score.value for score in outcome.scores)
+    assert there == 0.0  # the truth, where it is
+    assert 0.0 < brought < 100.0  # and after interpolation
+    rows = [{**case.row, "note": "", **score._asdict()} for score in outcome.scores]
+    shown("grids", [Done(case, rows, None)], pictures=0, tables=1)
+
+
 def test_orientations_against_cosmos(tmp_path: Path) -> None:
     done = results("orientation", tmp_path, quick=False)
     assert len(done) == 10
@@ -146,6 +159,7 @@ def test_orientations_against_cosmos(tmp_path: Path) -> None:
     blocks = shown("orientation", done, pictures=7, tables=6)
     tests = [block for block in blocks if isinstance(block, Table) and "t-tests over 5" in block.caption]
     assert [len(test.rows) for test in tests] == [1, 1, 1, 1]
+    assert any("from the nearest to COSMOS: l2, tkd." in getattr(block, "text", "") for block in blocks)
 
 
 def test_timing_counts_seconds_and_memory(tmp_path: Path) -> None:
@@ -167,15 +181,51 @@ def test_scale_falls_with_resolution_and_names_networks_without_weights(tmp_path
 
 
 def test_noise_alone_and_denoised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qsmflow.studies import noise
-
-    monkeypatch.setattr(noise, "invert", lambda network, problem, field: 2.0 * field)
+    monkeypatch.setattr(cascade, "invert", lambda network, problem, field: 2.0 * field)
     done = results("noise", tmp_path)
     assert weights.names()
     quality = values(done, "psnr", region="field")
     assert quality[0] == math.inf and quality[1:] == sorted(quality[1:], reverse=True)
-    blocks = shown("noise", done, pictures=8, tables=6)
-    assert any("Least NRMSE" in getattr(block, "text", "") for block in blocks)
+    shown("noise", done, pictures=8, tables=7)
+
+
+def cascaded(denoiser: str, level: float, psnr: float, nrmse: float) -> Done:
+    case = Case({}, {"denoiser": denoiser, "noise": level})
+    scores = [("field", "psnr", psnr), ("field", "ssim", psnr), *(("map", one, psnr) for one in ("psnr", "ssim"))]
+    scores += [("map", one, nrmse) for one in ("nrmse", "hfen")]
+    told = {"unit": "", "note": ""}
+    return Done(case, [{**case.row, "region": r, "metric": m, "value": v, **told} for r, m, v in scores], None)
+
+
+def test_the_best_denoiser_at_each_noise_and_whether_it_helps() -> None:
+    done = [
+        cascaded("none", 0.0, 40.0, 10.0),
+        cascaded("ours", 0.0, 39.0, 11.0),
+        cascaded("theirs", 0.0, 38.0, 12.0),
+        cascaded("none", 9.0, 20.0, 50.0),
+        cascaded("ours", 9.0, 31.0, 40.0),
+        cascaded("theirs", 9.0, 30.0, 39.0),
+    ]
+    table, note, *_ = cascade_tables.show_cascade("noise", done)
+    assert isinstance(table, Table)
+    assert table.head == ["of", "metric", "0 ppb", "9 ppb"]
+    # more decibels are better, and less error
+    assert table.rows[0][1:] == ["psnr, dB", "ours 39 (none 40)", "ours 31 (none 20)"]
+    assert table.rows[-1][1:] == ["hfen, %", "ours 11 (none 10)", "theirs 39 (none 50)"]
+    assert "at 0 ppb 0 of 2, at 9 ppb 2 of 2" in getattr(note, "text", "")
+
+
+@pytest.mark.long
+def test_a_denoiser_of_each_loss(tmp_path: Path) -> None:
+    study = catalogue.load("denoiser")
+    cases = study.cases(Request(quick=True))
+    names = [one for one in dict.fromkeys(case.varied["denoiser"] for case in cases) if one != "none"]
+    assert len(names) == 12
+    brain, networks = study.prepare({**cases[0].problem, "steps": 2, "voxel": 4.0}, ())
+    assert set(networks) == {name for name in names if str(name).startswith("2-D")}
+    assert networks["2-D 0.7-0.7 SSIM 0.3"][1].output.name == "field"
+    field = study.compute((brain, networks), {"denoiser": "2-D 0-1", "noise": 5.0})
+    assert {score.region for score in field.scores} == {"field", "map"}
 
 
 @pytest.mark.long
