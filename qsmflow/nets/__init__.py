@@ -3,12 +3,13 @@
 from .card import Card
 from .channels import Channel, Scan
 from .packed import PackedUNet
-from .predict import Prediction, infer, predict
+from .predict import BeyondRangeError, Prediction, infer, predict
 from .siqsm import SIQSM
 from .unet import DeepQSM, Denoiser, QSMnet, UNet
 
 __all__ = [
     "SIQSM",
+    "BeyondRangeError",
     "Card",
     "Channel",
     "DeepQSM",

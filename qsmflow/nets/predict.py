@@ -26,6 +26,10 @@ WEAKEST = 1e-5
 OUTLIERS = 1e-3
 
 
+class BeyondRangeError(ValueError):
+    """A field is stronger than those that a network was trained for."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What networks made of a scan.
@@ -190,7 +194,7 @@ def _refuse(scan: Scan, card: Card) -> float:
         raise ValueError(f"field: nowhere in the mask beyond {WEAKEST:g} ppm; give a local field in ppm, not in tesla")
     beyond = float((inside > card.largest).float().mean())
     if beyond > OUTLIERS:
-        raise ValueError(
+        raise BeyondRangeError(
             f"field: {100 * beyond:.2g} % of the mask is beyond the {card.largest:g} ppm that {card.name} was trained "
             "for; give a local field in ppm, or weights of a wider range"
         )

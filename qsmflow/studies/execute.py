@@ -22,10 +22,10 @@ from qsmflow.engines.allowed import available_cpus
 from qsmflow.engines.lock import locked
 from qsmflow.engines.pool import start_pool
 from qsmflow.errors import MissingProgramError, QsmflowError
-from qsmflow.nets import weights
+from qsmflow.nets import BeyondRangeError, weights
 
 from . import catalogue
-from .study import Case, Done, Row
+from .study import Case, Done, Outcome, Row
 
 WORKERS = ("cf", "slurm")
 #: Called with what was computed: "prepare" or "score", and what varies there.
@@ -57,10 +57,13 @@ def prepare(study: str, problem: str, files: list[File], code: str) -> File:
 
 @python.define(outputs=["scores", "maps"])
 def score(study: str, problem: File, varied: str, weights: str, code: str) -> tuple[File, File]:
-    """Numbers and maps of one case."""
+    """Numbers and maps of one case; no numbers where its network was not trained for such fields."""
     # the file is our own, of this very cache
     made = torch.load(str(problem), weights_only=False)
-    outcome = catalogue.load(study).compute(made, json.loads(varied))
+    try:
+        outcome = catalogue.load(study).compute(made, json.loads(varied))
+    except BeyondRangeError:
+        outcome = Outcome([])
     scores, maps = Path.cwd() / "scores.json", Path.cwd() / "maps.pt"
     scores.write_text(json.dumps([list(score) for score in outcome.scores]), encoding="utf-8")
     torch.save({"affine": outcome.affine, **{name: one.half() for name, one in outcome.maps.items()}}, maps)
@@ -131,7 +134,8 @@ def compute(
     name
         Of the study.
     cases
-        Those that need weights which the package does not have are left out, and say so in their only row.
+        Those that need weights which the package does not have are left out, and say so in their only row; so do those
+        whose network was not trained for such fields.
     cache
         Folder, on a disk that all machines see; one run at a time.
     worker
@@ -251,10 +255,15 @@ def _make_ready(cache: Path) -> None:
 
 def _done(case: Case, found: tuple[Path, Path] | None) -> Done:
     if found is None:
-        return Done(
-            case, [{**case.row, "region": "", "metric": "", "value": "", "unit": "", "note": "no weights"}], None
-        )
+        return _left_out(case, "no weights")
+    scores = json.loads(found[0].read_text(encoding="utf-8"))
+    if not scores:
+        return _left_out(case, "beyond its range")
     rows: list[Row] = []
-    for metric, value, unit, region in json.loads(found[0].read_text(encoding="utf-8")):
+    for metric, value, unit, region in scores:
         rows.append({**case.row, "region": region, "metric": metric, "value": value, "unit": unit, "note": ""})
     return Done(case, rows, found[1])
+
+
+def _left_out(case: Case, why: str) -> Done:
+    return Done(case, [{**case.row, "region": "", "metric": "", "value": "", "unit": "", "note": why}], None)

@@ -57,6 +57,12 @@ def test_slurm_is_asked_for_before_anything(tmp_path: Path, monkeypatch: pytest.
         execute.compute("scale", [TKD], tmp_path / "cache", worker="slurm")
 
 
+def test_a_network_that_does_not_know_such_fields_is_left_out(tmp_path: Path) -> None:
+    case = Case({"half": 0, "voxel": 3.0}, {"method": "siqsm"}, ("siqsm",))
+    (done,) = execute.compute("linearity", [case], tmp_path / "cache")
+    assert [row["note"] for row in done.rows] == ["beyond its range"] and done.maps is None
+
+
 def test_the_code_of_the_science_makes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "core/a.py",
