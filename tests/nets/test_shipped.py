@@ -10,7 +10,7 @@ from qsmflow.nets import predict, weights
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.studies.problems import Problem, brain_problem
 
-NAMES = ["denoiser_2d", "denoiser_3d", "qsmnet", "qsmnet_plus", "siqsm"]
+NAMES = ["deepqsm", "denoiser_2d", "denoiser_3d", "qsmnet", "qsmnet_plus", "siqsm"]
 
 
 @pytest.fixture(scope="module")
