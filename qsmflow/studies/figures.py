@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -203,8 +204,8 @@ def _legend(axes: Axes) -> None:
 def small(png: bytes) -> bytes:
     """A picture as WebP of less than 100 kB, for a page that is kept with the source; the study's own has no loss."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.thumbnail((1000, 10_000))
-    for quality in range(60, 0, -10):
+    for width, quality in itertools.product((1000, 700, 500, 350), (60, 40, 20)):
+        picture.thumbnail((width, 10_000))
         out = io.BytesIO()
         picture.save(out, "webp", quality=quality)
         if out.tell() < 100_000:
