@@ -10,7 +10,7 @@ from qsmflow.reports.blocks import Block, Note, Table
 from .cascade import ALONE, LEVELS, METRICS, NETWORK
 from .figures import curves, maps
 from .study import Done
-from .tables import number, pivot, rows_of
+from .tables import number, pivot, rows_of, values_by
 
 _LESS_IS_MORE = ("nrmse", "hfen")
 #: How the regions of the rows, which are volumes here, are called in tables; and what is told of each.
@@ -70,10 +70,7 @@ def _verdict(done: Sequence[Done]) -> str:
 
 def _means(done: Sequence[Done], region: str, metric: str, level: float) -> dict[str, float]:
     """The mean of a metric over heads by denoiser, the best first."""
-    values: dict[str, list[float]] = {}
-    for row in rows_of(done, region=region, metric=metric, noise=level):
-        if not row["note"]:
-            values.setdefault(str(row["denoiser"]), []).append(float(row["value"]))
+    values = values_by(rows_of(done, region=region, metric=metric, noise=level), "denoiser")
     sign = 1.0 if metric in _LESS_IS_MORE else -1.0
     means = {name: fmean(found) for name, found in values.items()}
     return dict(sorted(means.items(), key=lambda item: sign * item[1]))

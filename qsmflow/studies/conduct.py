@@ -117,9 +117,8 @@ def _told(request: Request, done: Sequence[Done]) -> list[Note]:
     notes = []
     if request.quick:
         notes.append(Note(_QUICK, "warn"))
-    missing = dict.fromkeys(
-        one for case in done if case.maps is None for one in case.case.weights if one not in weights.names()
-    )
+    known = weights.names()
+    missing = dict.fromkeys(one for case in done if case.maps is None for one in case.case.weights if one not in known)
     if missing:
         notes.append(Note(f"No weights in the package, left out: {', '.join(missing)}.", "warn"))
     conventions = {metric.name.removesuffix("_rescaled"): metric.convention for metric in METRICS}

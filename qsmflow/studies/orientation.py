@@ -22,7 +22,7 @@ from .measured import Orientation, listed, orientations_of, read, simulated
 from .methods import cases_of, invert
 from .problems import NOISE, ORIENTATIONS, study_brain
 from .study import Case, Done, Outcome, Request, Row, Score, Study, Varied
-from .tables import number, pivot, rows_of
+from .tables import number, pivot, rows_of, values_by
 
 _METHODS = ("tkd", "medi", "qsmnet", "l2", "qsmnet_plus")
 _METRICS = (("psnr", psnr_rescaled, "dB"), ("nrmse", nrmse, "%"), ("hfen", hfen, "%"), ("ssim", ssim, ""))
@@ -88,10 +88,7 @@ def _show(done: Sequence[Done]) -> list[Block]:
 
 def _verdict(rows: Sequence[Row]) -> str:
     """Which method is nearest to COSMOS, beside what the paper found."""
-    values: dict[str, list[float]] = {}
-    for row in rows:
-        if not row["note"]:
-            values.setdefault(str(row["method"]), []).append(float(row["value"]))
+    values = values_by(rows, "method")
     order = sorted(values, key=lambda method: fmean(values[method]))
     return (
         f"By NRMSE from the nearest to COSMOS: {', '.join(order)}. The paper finds QSMnet nearer than MEDI and TKD in "
@@ -101,10 +98,7 @@ def _verdict(rows: Sequence[Row]) -> str:
 
 def _tests(done: Sequence[Done], metric: str) -> Table:
     """Paired t-tests of every method against every other, over heads and orientations."""
-    values: dict[str, list[float]] = {}
-    for row in rows_of(done, metric=metric):
-        if not row["note"]:
-            values.setdefault(str(row["method"]), []).append(float(row["value"]))
+    values = values_by(rows_of(done, metric=metric), "method")
     lines = (
         [[f"{test.first} - {test.second}", *(number(one) for one in test[2:])] for test in paired_tests(values)]
         if len(next(iter(values.values()), [])) > 1

@@ -25,6 +25,15 @@ def rows_of(done: Iterable[Done], **where: Value) -> list[Row]:
     ]
 
 
+def values_by(rows: Iterable[Row], by: str) -> dict[str, list[float]]:
+    """The values of rows by one of their columns, without those of cases that were left out."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if not row["note"]:
+            values.setdefault(str(row[by]), []).append(float(row["value"]))
+    return values
+
+
 def tsv(rows: Sequence[Row]) -> str:
     """One number a line; what does not apply or is not defined is ``n/a``."""
     varied = list(dict.fromkeys(key for row in rows for key in row if key not in _LAST))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -88,15 +89,8 @@ def rigid_register(
     Inverse compositional Gauss-Newton: S. Baker and I. Matthews, Int J Comput Vis 56:221 (2004), section 3.2.
     """
     pairs = _brains(moving, moving_affine, moving_mask, reference, reference_affine, reference_mask)
-    transform = None
     finest = min(float(matrix[:3, :3].norm(dim=0).min()) for _, _, matrix in pairs)
-    for spacing in (s for s in SPACINGS if s == SPACINGS[0] or s > 0.9 * finest):
-        outline = spacing >= OUTLINE_MM
-        moved, fixed = (build_level(image, mask, matrix, spacing, outline=outline) for image, mask, matrix in pairs)
-        transform = _search(moved, fixed) if transform is None else _refine(moved, fixed, transform)
-    assert transform is not None
-    correlation, overlap = _agreement(moved, fixed, transform)
-    return RigidResult(transform, correlation, overlap)
+    return _descend(pairs, [s for s in SPACINGS if s == SPACINGS[0] or s > 0.9 * finest], affine=False)
 
 
 def affine_register(
@@ -114,11 +108,20 @@ def affine_register(
     and source are those of `rigid_register`.
     """
     pairs = _brains(moving, moving_affine, moving_mask, reference, reference_affine, reference_mask)
+    return _descend(pairs, [s for s in SPACINGS if s >= OUTLINE_MM], affine=True)
+
+
+def _descend(pairs: Sequence[tuple[Tensor, Tensor, Tensor]], spacings: Sequence[float], *, affine: bool) -> RigidResult:
+    """Search rotations on the first level, and refine on the others, or with `affine` on all."""
     transform = None
-    for spacing in (s for s in SPACINGS if s >= OUTLINE_MM):
-        moved, fixed = (build_level(image, mask, matrix, spacing, outline=True) for image, mask, matrix in pairs)
-        transform = _search(moved, fixed) if transform is None else transform
-        transform = _refine(moved, fixed, transform, affine=True)
+    for spacing in spacings:
+        outline = spacing >= OUTLINE_MM
+        moved, fixed = (build_level(image, mask, matrix, spacing, outline=outline) for image, mask, matrix in pairs)
+        searched = transform is None
+        if transform is None:
+            transform = _search(moved, fixed)
+        if affine or not searched:
+            transform = _refine(moved, fixed, transform, affine=affine)
     assert transform is not None
     return RigidResult(transform, *_agreement(moved, fixed, transform))
 
