@@ -27,8 +27,9 @@ def levels(request: Request) -> tuple[float, ...]:
 def scored(made: Problem, level: float, denoise: Callable[[Problem], torch.Tensor] | None) -> Outcome:
     """The field and the map of it with noise of `level` ppb; `denoise` gives a better field, (X, Y, Z), ppm."""
     noisy = made.with_noise(1e-3 * level)
-    field = noisy.field if denoise is None else denoise(noisy)
-    chi = invert(NETWORK, noisy, field)
+    denoised = None if denoise is None else denoise(noisy)
+    field = noisy.field if denoised is None else denoised
+    chi = invert(NETWORK, noisy, denoised)
     scores = [
         Score(name, float(metric(found, true, made.mask)), unit, where)
         for where, found, true in (("field", field, made.clean), ("map", chi, made.chi))

@@ -75,7 +75,8 @@ def _compute(made: tuple[Problem, _Networks], varied: Varied) -> Outcome:
     brain, networks = made
 
     def denoised(noisy: Problem) -> torch.Tensor:
-        scan = Scan(noisy.field, noisy.mask, noisy.voxel_size, noisy.b0_dir)
+        noise = torch.full_like(noisy.field, noisy.sd)
+        scan = Scan(noisy.field, noisy.mask, noisy.voxel_size, noisy.b0_dir, noise)
         return infer(*networks[str(varied["denoiser"])], scan)[0]
 
     return scored(brain, float(varied["noise"]), None if varied["denoiser"] == ALONE else denoised)

@@ -120,7 +120,8 @@ def read(one: Labelled) -> Orientation:
     affine = _affine(upright.sizes((x, y, z)), upright.direction(one.b0_dir))
     field, chi = (torch.where(known, volume, 0.0) for volume in (field, chi))
     magnitude = known.float() if path is None else _volume(path, image, upright)
-    return Orientation(Problem(field, chi, known, torch.zeros_like(known, dtype=torch.uint8), magnitude, affine), chi)
+    labels = torch.zeros_like(known, dtype=torch.uint8)
+    return Orientation(Problem(field, chi, known, labels, magnitude, affine, measured=True), chi)
 
 
 def _volume(path: Path, like: nib.Nifti1Image, upright: Upright) -> torch.Tensor:

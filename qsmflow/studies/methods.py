@@ -44,7 +44,8 @@ def invert(
     problem
         Mask, grid and magnitude, and the field where `field` is None.
     field
-        Local field, ppm, (X, Y, Z).
+        Local field, ppm, (X, Y, Z). Networks are told the noise of the problem's own field, as a field fit would tell
+        them, and estimate that of any other.
     settings
         Other than the defaults of the method.
 
@@ -53,10 +54,11 @@ def invert(
     torch.Tensor
         ppm, (X, Y, Z); zero outside the mask.
     """
+    noise = problem.noise if field is None else None
     field = problem.field if field is None else field
     where = (problem.mask, problem.voxel_size, problem.b0_dir)
     if method in NETWORKS:
-        return predict(field, *where, method).map
+        return predict(field, *where, method, noise=noise).map
     if method == "medi":
         made = _MEDI(field, problem.magnitude, *where, **(settings or {}))
     else:

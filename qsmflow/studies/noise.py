@@ -44,7 +44,8 @@ def _prepare(problem: Varied, files: Sequence[Path]) -> Problem:
 
 def _compute(made: Problem, varied: Varied) -> Outcome:
     def denoised(noisy: Problem) -> torch.Tensor:
-        return predict(noisy.field, noisy.mask, noisy.voxel_size, noisy.b0_dir, str(varied["denoiser"])).map
+        where = (noisy.mask, noisy.voxel_size, noisy.b0_dir)
+        return predict(noisy.field, *where, str(varied["denoiser"]), noise=noisy.noise).map
 
     return scored(made, float(varied["noise"]), None if varied["denoiser"] == ALONE else denoised)
 

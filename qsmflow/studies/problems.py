@@ -55,6 +55,8 @@ class Problem:
         Of the Gaussian noise of `field`, ppm.
     seed
         Of that noise.
+    measured
+        Whether `clean` is a measured field, which has noise of its own that nobody knows.
     """
 
     clean: torch.Tensor
@@ -65,12 +67,18 @@ class Problem:
     affine: np.ndarray
     sd: float = 0.0
     seed: int = 1
+    measured: bool = False
 
     @property
     def field(self) -> torch.Tensor:
         """Local field with noise, ppm, zero outside the mask."""
         noise = torch.randn(self.clean.shape, generator=torch.Generator().manual_seed(self.seed))
         return torch.where(self.mask, self.clean + self.sd * noise, 0.0)
+
+    @property
+    def noise(self) -> float | None:
+        """SD of all noise of `field`, ppm; None where it is not known."""
+        return None if self.measured else self.sd
 
     @property
     def voxel_size(self) -> Vector:

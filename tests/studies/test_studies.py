@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from qsmflow.nets import weights
+from qsmflow.nets import Prediction, weights
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.reports.blocks import Block, Picture, Table
-from qsmflow.studies import cascade, cascade_tables, catalogue, challenge, grids, problems
-from qsmflow.studies.problems import brain_problem
+from qsmflow.studies import cascade, cascade_tables, catalogue, challenge, grids, methods, problems
+from qsmflow.studies.problems import Problem, brain_problem
 from qsmflow.studies.study import Case, Done, Request
 
 QUICK = ("tkd", "l2", "vsharp", "none")
@@ -181,7 +183,9 @@ def test_scale_falls_with_resolution_and_names_networks_without_weights(tmp_path
 
 
 def test_noise_alone_and_denoised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cascade, "invert", lambda network, problem, field: 2.0 * field)
+    monkeypatch.setattr(
+        cascade, "invert", lambda network, problem, field: 2.0 * (problem.field if field is None else field)
+    )
     done = results("noise", tmp_path)
     assert weights.names()
     quality = values(done, "psnr", region="field")
@@ -238,3 +242,18 @@ def test_networks_of_a_small_budget(name: str, tmp_path: Path) -> None:
     torch.save({"affine": outcome.affine, **outcome.maps}, tmp_path / "maps.pt")
     rows = [{**case.row, "note": "", **score._asdict()} for score in outcome.scores]
     shown(name, [Done(case, rows, tmp_path / "maps.pt")], pictures=2, tables=1)
+
+
+def test_networks_are_told_the_noise_of_a_simulated_field_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float | None] = []
+
+    def predict(field: torch.Tensor, *_: Any, noise: float | None) -> Prediction:
+        told.append(noise)
+        return Prediction(field, None, {})
+
+    monkeypatch.setattr(methods, "predict", predict)
+    volume = torch.ones(4, 4, 4)
+    problem = Problem(volume, volume, volume > 0, volume.to(torch.uint8), volume, np.eye(4), sd=0.003)
+    for one, field in ((problem, None), (problem, volume), (dataclasses.replace(problem, measured=True), None)):
+        methods.invert("qsmnet", one, field)
+    assert told == [0.003, None, None]
