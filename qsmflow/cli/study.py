@@ -30,6 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--labels", type=Path, metavar="FILE", help="label map that heads are simulated from")
     parser.add_argument("--brain", type=Path, metavar="FILE", help="brain mask on the grid of --labels")
+    parser.add_argument(
+        "--voxel-size", type=float, metavar="MM", help="of simulated heads (default: 1, with --quick 3)"
+    )
     parser.add_argument("--worker", choices=("cf", "slurm"), default="cf", help="processes here, or jobs (default: cf)")
     parser.add_argument("--nprocs", type=int, metavar="N", help="processes of cf (default: CPUs this process may use)")
     parser.add_argument("--sbatch", default="", metavar="WORDS", help="for sbatch, such as '--partition=cpu --mem=8G'")
@@ -40,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the study; returns 0 and raises `UsageError`, `InputError` or `QsmflowError` where it cannot."""
     if args.nprocs is not None and args.nprocs < 1:
         raise UsageError(f"--nprocs {args.nprocs}: give at least 1")
+    if args.voxel_size is not None and not 0.4 <= args.voxel_size <= 8.0:
+        raise UsageError(f"--voxel-size {args.voxel_size:g}: give 0.4 to 8 mm")
     if args.sbatch and args.worker != "slurm":
         raise UsageError("--sbatch: is for --worker slurm alone; leave it out")
     if args.data is not None and not args.data.is_dir():
@@ -51,14 +56,18 @@ def run(args: argparse.Namespace) -> int:
         if not path.is_file():
             raise UsageError(f"{path}: no such file; give a label map, and its brain mask")
     from qsmflow.engines.allowed import available_cpus
-    from qsmflow.studies.conduct import conduct
+    from qsmflow.studies.conduct import check, conduct
     from qsmflow.studies.study import Request
 
-    for name in catalogue.NAMES if args.name == "all" else (args.name,):
+    names = catalogue.NAMES if args.name == "all" else (args.name,)
+    request = Request(args.quick, args.data and args.data.absolute(), head, args.voxel_size)
+    for name in names:
+        check(name, request)
+    for name in names:
         with Tally(name) as tally:
             page = conduct(
                 name,
-                Request(quick=args.quick, data=args.data and args.data.absolute(), head=head),
+                request,
                 args.out.absolute(),
                 command=shlex.join(["qsmflow", *args.words]),
                 worker=args.worker,

@@ -54,8 +54,8 @@ class ChallengeHead:
 
 
 def _cases(request: Request) -> list[Case]:
-    # the calcification is lost in coarser voxels
-    voxel = min(2.5, request.voxel)
+    # the calcification is lost in the voxels of a quick study
+    voxel = request.voxel_size or min(2.5, request.voxel)
     problems: list[Varied] = [{"calcification": there, "voxel": voxel} for there in ("with", "without")]
     return [case for problem in problems for case in cases_of(problem, INVERSIONS)]
 

@@ -29,6 +29,25 @@ _QUICK = (
 )
 
 
+def check(name: str, request: Request) -> None:
+    """Refuse what a study cannot do.
+
+    Raises
+    ------
+    UsageError
+        The study does not take measured data, or simulates no head that labels or voxels could be of.
+    """
+    study = catalogue.load(name)
+    if request.data is not None and not study.measured:
+        raise UsageError(
+            f"--data: study {name} is of simulated heads alone; leave it out, or take noise or orientation"
+        )
+    if request.head and (not study.headed or request.data is not None):
+        raise UsageError(f"--labels: study {name} simulates no head here; leave it out")
+    if request.voxel_size is not None and (not study.headed or request.data is not None):
+        raise UsageError(f"--voxel-size: study {name} simulates no head here; leave it out")
+
+
 def conduct(
     name: str,
     request: Request,
@@ -65,17 +84,12 @@ def conduct(
     Raises
     ------
     UsageError
-        The study does not take measured data.
+        See `check`.
     QsmflowError
         A case failed.
     """
+    check(name, request)
     study = catalogue.load(name)
-    if request.data is not None and not study.measured:
-        raise UsageError(
-            f"--data: study {name} is of simulated heads alone; leave it out, or take noise or orientation"
-        )
-    if request.head and (not study.headed or request.data is not None):
-        raise UsageError(f"--labels: study {name} simulates no head here; leave it out")
     cases = study.cases(request)
     if request.head:
         cases = [replace(case, files=request.head) for case in cases]

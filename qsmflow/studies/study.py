@@ -30,16 +30,19 @@ class Request:
         Output of `qsmflow run` on several orientations, in place of simulated heads; None: simulated.
     head
         Label map, and optionally the brain mask on its grid, from which heads are simulated; none: a procedural head.
+    voxel_size
+        Of simulated heads along each axis, mm; None: `voxel` says.
     """
 
     quick: bool = False
     data: Path | None = None
     head: tuple[Path, ...] = ()
+    voxel_size: float | None = None
 
     @property
     def voxel(self) -> float:
         """Voxels of simulated heads along each axis, mm."""
-        return 3.0 if self.quick else 1.0
+        return self.voxel_size or (3.0 if self.quick else 1.0)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ def test_help_lists_every_study_with_its_summary(capsys: pytest.CaptureFixture[s
         (["orientation", "--data", "nowhere"], "--data nowhere: no such folder"),
         (["challenge", "--brain", "brain.nii"], "--brain: is of a label map; give --labels too"),
         (["challenge", "--labels", "nowhere.nii"], "nowhere.nii: no such file"),
+        (["challenge", "--voxel-size", "9"], "--voxel-size 9: give 0.4 to 8 mm"),
+        (["all", "--voxel-size", "2"], "--voxel-size: study scale simulates no head here; leave it out"),
     ],
 )
 def test_bad_usage_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from qsmflow.errors import InputError, UsageError
 from qsmflow.phantom.head import ProceduralHead
-from qsmflow.studies import noise, orientation
+from qsmflow.studies import catalogue, noise, orientation
 from qsmflow.studies.conduct import conduct
 from qsmflow.studies.measured import heads, read, simulated
 from qsmflow.studies.problems import brain_problem
@@ -68,6 +68,13 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=f"--labels: study {name} simulates no head here"):
             conduct(name, request, tmp_path / "out", command="")
+
+
+def test_cases_are_in_the_voxels_that_were_asked_for() -> None:
+    for name in catalogue.NAMES:
+        study = catalogue.load(name)
+        if study.headed:
+            assert {case.problem["voxel"] for case in study.cases(Request(quick=True, voxel_size=2.8))} == {2.8}
 
 
 def test_simulated_orientations_share_a_grid_and_not_their_noise() -> None:
