@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from qsmflow.core.inversion import l2, tkd, whtv
+from qsmflow.core.inversion import l2, tkd, tv, whtv
 from qsmflow.core.noise import noise_of_parts
 
 
@@ -70,10 +70,14 @@ def certainty(scan: Scan) -> torch.Tensor:
     return 1.0 / (1.0 + (noise_map(scan) / _HALF).square())
 
 
-def _whtv(scan: Scan) -> torch.Tensor:
-    """`whtv`, which believes voxels less that have more noise than the median."""
-    signal = None if scan.noise is None else 1.0 / scan.noise.clamp_min(1e-6)
-    return whtv(scan.field, scan.mask, scan.voxel_size, scan.b0_dir, magnitude=signal)[0]
+def _by_variation(invert: Callable[..., tuple[torch.Tensor, list[float]]]) -> Callable[[Scan], torch.Tensor]:
+    """The map of `tv` or `whtv`, which believe voxels less that have more noise than the median."""
+
+    def volume(scan: Scan) -> torch.Tensor:
+        signal = None if scan.noise is None else 1.0 / scan.noise.clamp_min(1e-6)
+        return invert(scan.field, scan.mask, scan.voxel_size, scan.b0_dir, magnitude=signal)[0]
+
+    return volume
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ CHANNELS: dict[str, Kind] = {
     "noise": Kind("ppm", noise_map),
     "tkd": Kind("ppm", lambda scan: tkd(scan.field, scan.mask, scan.voxel_size, scan.b0_dir)),
     "l2": Kind("ppm", lambda scan: l2(scan.field, scan.mask, scan.voxel_size, scan.b0_dir)),
-    "whtv": Kind("ppm", _whtv),
+    "tv": Kind("ppm", _by_variation(tv)),
+    "whtv": Kind("ppm", _by_variation(whtv)),
     "certainty": Kind("1", certainty),
 }
 #: What a network may give, and its unit.

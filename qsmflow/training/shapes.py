@@ -28,8 +28,9 @@ def spheres_and_cylinders(
 
     Each adds its susceptibility and its exact field to those of the others. The mask is all of the patch in half of
     the scenes, which is the paper's; in the others it is an ellipsoid with whole spheres in it and no cylinders, so
-    that the field still has all of its sources in the mask. Noise is Gaussian with a standard deviation between 0.1 %
-    and 10 % of `largest`.
+    that the field still has all of its sources in the mask. Radii reach from a voxel to two fifths of the patch, of
+    cylinders to a quarter, and no scale among them is rarer than another. Noise is Gaussian with a standard deviation
+    between 0.1 % and 10 % of `largest`.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def spheres_and_cylinders(
         mask = (points / axes.to(device)).norm(dim=-1) < 1.0
     narrow = float(axes.min())
     for _ in range(1 + draw.integer(spheres)):
-        radius, value = draw.log_between(1.0, size / 5.0), draw.between(-largest, largest)
+        radius, value = draw.log_between(1.0, size / 2.5), draw.between(-largest, largest)
         place = torch.tensor([draw.between(-half, half) for _ in range(3)])
         if not whole:
             radius = min(radius, 0.5 * narrow)
@@ -69,7 +70,7 @@ def spheres_and_cylinders(
         chi += value * share_within((points - place.to(device)).norm(dim=-1), radius)
         field += sphere_field(points, place.tolist(), radius, value, _UPWARDS)
     for _ in range(draw.integer(cylinders + 1) if whole else 0):
-        radius, value = draw.log_between(1.0, size / 8.0), draw.between(-largest, largest)
+        radius, value = draw.log_between(1.0, size / 4.0), draw.between(-largest, largest)
         centre, along = [draw.between(-half, half) for _ in range(3)], draw.direction(90.0)
         chi += value * share_within(distance_to_line(points, centre, along), radius)
         field += cylinder_field(points, centre, along, radius, value, _UPWARDS)
