@@ -156,6 +156,7 @@ def _versions(done: Sequence[Done]) -> list[str]:
 
 def _processor() -> str:
     """The name of this machine's processor."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    told = Path("/proc/cpuinfo")  # of Linux
+    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    return names[0] if names else platform.processor() or platform.machine()
