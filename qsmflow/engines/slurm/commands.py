@@ -171,7 +171,7 @@ def _ended(state: str, code: str, node: str) -> Ended:
     return Ended(state, int(status), int(signal or 0), "" if node in ("(null)", "None assigned") else node)
 
 
-def partitions() -> list[Partition]:
+def partitions() -> tuple[Partition, ...]:
     """The partitions of the cluster, that which is taken without a name first."""
     found: dict[str, list[Kind]] = {}
     first = ""
@@ -183,4 +183,4 @@ def partitions() -> list[Partition]:
         memory_gb = float(megabytes) * 2**20 / 1e9 if megabytes != "1" else inf
         names = tuple(word.strip() for word in gres.split(",") if "null" not in word)
         found.setdefault(name, []).append(Kind(int(cpus), memory_gb, names))
-    return [Partition(name, tuple(found[name])) for name in sorted(found, key=lambda name: name != first)]
+    return tuple(Partition(name, tuple(found[name])) for name in sorted(found, key=lambda name: name != first))

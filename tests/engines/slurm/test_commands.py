@@ -82,5 +82,5 @@ def test_partitions_and_what_they_have(programs: Programs) -> None:
     programs.add("sinfo", "gpu|64|250000|gpu:a100:4(S:0-1),lscratch:1\ncpu*|2|1000|(null)\ngpu|8|1|gpu:v100:2\n")
     large = Kind(64, 262.144, ("gpu:a100:4(S:0-1)", "lscratch:1"))
     of_unknown_memory = Kind(8, inf, ("gpu:v100:2",))
-    found = [Partition("cpu", (Kind(2, 1.048576),)), Partition("gpu", (large, of_unknown_memory))]
+    found = Partition("cpu", (Kind(2, 1.048576),)), Partition("gpu", (large, of_unknown_memory))
     assert commands.partitions() == found
