@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
@@ -25,7 +24,7 @@ from . import commands
 from .commands import Ended, FullError, SilentError, SlurmError
 from .fate import LOST, fate
 from .job import read_outcome, wait_for_inputs
-from .task import Task, is_job, limit_minutes
+from .task import Task, common_name, is_job, limit_minutes
 
 #: Seconds between two looks at the folder of outcomes, one listing for all jobs.
 LOOK = 0.2
@@ -60,8 +59,7 @@ class SLURMPlugin(DistributedPluginBase):
         self._settings, self._folder, self._tell = settings, folder, tell
         # of this run alone: others may work on other subjects beside it, and ids may come again
         self._outcomes = folder / f"outcomes-{uuid.uuid4().hex}"
-        #: Jobs of this work folder and of no other have names that begin so.
-        self._prefix = f"qsmflow-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}."
+        self._prefix = f"{common_name(folder)}."
         self._tasks: dict[int, Task] = {}
         self._here: dict[int, Future[Any]] = {}
         self._results: dict[int, dict[str, Any]] = {}
