@@ -56,8 +56,10 @@ def test_a_missing_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_queue_is_one_call(programs: Programs) -> None:
-    programs.add("squeue", "12 qsmflow-1.sub 01\n13 other\n")
-    assert commands.queue() == {12: "qsmflow-1.sub 01", 13: "other"}
+    programs.add("squeue", "12|None|qsmflow-1.sub 01\n13|Priority|a|b\n14|PartitionTimeLimit|c\n15|JobHeldUser|d\n")
+    found = commands.queue()
+    assert {job: queued.name for job, queued in found.items()} == {12: "qsmflow-1.sub 01", 13: "a|b", 14: "c", 15: "d"}
+    assert [job for job, queued in found.items() if queued.stuck] == [14, 15]
     assert len(programs.words("squeue")) == 1
 
 
