@@ -33,33 +33,29 @@ from tests.cluster.scene import Run
 VOXEL_MM = "8"
 #: Of every run: networks ask for more processors than the nodes of the cluster have.
 PLAIN = ("--inversion", "tkd", "l2")
-_FIELDS = "JobID,JobName,State,Start,End,TotalCPU,MaxRSS"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
-    """What the accounting knows of a job, or of a task of an array; times of day as SLURM writes them."""
+    """What the accounting knows of a job, or of a task of an array."""
 
-    name: str
     state: str
-    start: str
-    end: str
     cpu_seconds: float
-    peak_gb: float
+    peak_gb: float = 0.0
 
 
 def accounted(cluster: LocalSlurm) -> dict[str, Job]:
     """All jobs of `cluster` by their ids."""
     jobs: dict[str, Job] = {}
-    peaks: dict[str, float] = {}
-    for line in cluster.command("sacct", "--noheader", "--parsable2", "--units=K", f"--format={_FIELDS}").splitlines():
-        number, name, state, start, end, cpu, peak = line.split("|")
+    words = ["--noheader", "--parsable2", "--units=K", "--starttime=1970-01-01"]
+    for line in cluster.command("sacct", *words, "--format=JobID,State,TotalCPU,MaxRSS").splitlines():
+        number, state, cpu, peak = line.split("|")
         job, _, step = number.partition(".")
-        if step:  # memory is told of steps alone
-            peaks[job] = max(peaks.get(job, 0.0), float(peak.rstrip("K") or 0) * 1024 / 1e9)
+        if step:  # of these alone, which stand behind their job, memory is told
+            jobs[job].peak_gb = max(jobs[job].peak_gb, float(peak.rstrip("K") or 0) * 1024 / 1e9)
         else:
-            jobs[job] = Job(name, state, start, end, seconds(cpu), 0.0)
-    return {job: Job(**{**vars(found), "peak_gb": peaks.get(job, 0.0)}) for job, found in jobs.items()}
+            jobs[job] = Job(state, seconds(cpu))
+    return jobs
 
 
 def seconds(text: str) -> float:
