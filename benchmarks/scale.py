@@ -10,30 +10,15 @@ from __future__ import annotations
 
 import argparse
 import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.datasets import copies
 from qsmflow.config import Config
 from qsmflow.engines.execute import Machine, real_nodes
 from qsmflow.workflows.participant import Request, build, make_plan
-
-
-def skeleton(root: Path, subjects: int) -> None:
-    """A dataset of `subjects` with the same tiny images."""
-    words = ["--voxel-size", "16", "--supersample", "1", "--te", "0.01", "0.02"]
-    # in a process of its own, whose memory is not counted
-    subprocess.run([sys.executable, "-m", "qsmflow", "simulate", str(root), *words], check=True)
-    shutil.rmtree(root / "derivatives")
-    files = sorted((root / "sub-01" / "anat").iterdir())
-    for number in range(2, subjects + 1):
-        folder = root / f"sub-{number:04d}" / "anat"
-        folder.mkdir(parents=True)
-        for file in files:
-            shutil.copyfile(file, folder / file.name.replace("sub-01", f"sub-{number:04d}"))
 
 
 def main() -> int:
@@ -42,7 +27,7 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         bids, out = Path(name, "bids"), Path(name, "out")
-        skeleton(bids, args.subjects)
+        copies(bids, args.subjects, "--voxel-size", "16", "--te", "0.01", "0.02")
         print("| step | s | s of the processor | peak so far, GB |\n|---|---|---|---|")
         request = Request(bids, out, out / "work", Config(), Machine(1, 1.0))
         began = time.monotonic(), time.process_time()

@@ -11,6 +11,7 @@ from typing import Any
 from qsmflow.cli.main import build_parser
 from qsmflow.cli.stage import stage_parser
 from qsmflow.config import Config
+from qsmflow.engines.resources import Resources
 from qsmflow.interfaces.stages import stages
 from qsmflow.settings import Settings, preset_path, presets
 
@@ -31,8 +32,10 @@ def verbs() -> str:
 
 
 def one_stage() -> str:
-    """The help of every stage."""
-    return "# Stages on files\n\n" + "".join(_help(stage_parser(interface)) for interface in stages().values())
+    """What every stage asks for, and its help."""
+    asked = "".join(_asked(name, interface.resources) for name, interface in stages().items())
+    head = f"# Stages on files\n\n## What they ask for\n\n{_ASKED}{asked}\n"
+    return head + "".join(_help(stage_parser(interface)) for interface in stages().values())
 
 
 def settings() -> str:
@@ -49,6 +52,21 @@ def settings() -> str:
     head += "`--tkd-threshold`. What a layer does not say is the default.\n\n"
     shown = "".join(f"### `{name}`\n\n```toml\n{preset_path(name).read_text()}```\n\n" for name in presets())
     return f"{head}## Of the whole run\n\n{_HEAD}{''.join(general)}\n{''.join(tables)}## Presets\n\n{shown}"
+
+
+_ASKED = """\
+On a grid of 160³, by the record from which limits here and the words for SLURM are made; `qsmflow run --dry-run` tells
+it of your data. Memory is the whole process's; minutes are the limit that is asked for, not what it takes.
+
+| stage | CPUs, at most | GB, one image | GB, four echoes | minutes, one image | GPU, where it is told to |
+|---|---|---|---|---|---|
+"""
+
+
+def _asked(name: str, record: Resources) -> str:
+    one, four = (record.need(160**3, images, threads=record.cpus) for images in (1, 4))
+    gpu = "yes" if record.gpus else ""
+    return f"| `{name}` | {one.cpus} | {one.memory_gb:.1f} | {four.memory_gb:.1f} | {one.minutes:.0f} | {gpu} |\n"
 
 
 _HEAD = "| setting | default | meaning |\n|---|---|---|\n"

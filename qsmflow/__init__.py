@@ -1,9 +1,13 @@
 """qsmflow: quantitative susceptibility mapping from a BIDS dataset, on one machine or a cluster."""
 
 import importlib
+import os
 from typing import Any
 
 __version__ = "0.1.0"
+
+# nipype and pydra would ask a server for their newest version, nipype when the first node is made
+os.environ["NIPYPE_NO_ET"] = os.environ["NO_ET"] = "1"
 
 #: What a notebook takes from here, by the module that it is in. That is imported when its first name is asked for, so
 #: that help answers at once.

@@ -95,10 +95,7 @@ def run(args: argparse.Namespace) -> int:
         return _reports_only(request)
     participant.check_machine(request)
     plan = plan_of(request)
-    if not args.skip_bids_validation:
-        from qsmflow.bids.validator import run_validator
-
-        say(run_validator(request.bids_dir))
+    validate_bids(args)
     if args.dry_run or args.boilerplate_only or args.write_graph:
         workflow = participant.build(request, plan)
         if args.write_graph:
@@ -124,8 +121,16 @@ def run(args: argparse.Namespace) -> int:
         for message in messages:
             say(f"sub-{subject} failed: {message}", error=True)
     if args.clean_workdir and not faults:
-        participant.clean(request.work_dir)
+        participant.clean(request, plan)
     return 1 if faults else 0
+
+
+def validate_bids(args: argparse.Namespace) -> None:
+    """Have the BIDS validator look at the dataset, unless `args` say not to; raises `InputError` for what it finds."""
+    from qsmflow.bids.validator import run_validator
+
+    if not args.skip_bids_validation:
+        say(run_validator(args.bids_dir.absolute()))
 
 
 def _reports_only(request: Any) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from multiprocessing import active_children, set_forkserver_preload
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from qsmflow.engines.local import LocalPlugin
 from qsmflow.engines.progress import Reader
 from qsmflow.engines.quiet import hush
 from qsmflow.engines.slurm.checks import check_needs
+from qsmflow.engines.slurm.commands import Partition, partitions
 from qsmflow.engines.slurm.plugin import LOOK, SLURMPlugin
 from qsmflow.engines.slurm.task import is_job
 
@@ -66,6 +68,19 @@ class Machine:
     stop_on_first_crash: bool = False
     resource_monitor: bool = False
     verbose: bool = False
+
+    @cached_property
+    def cluster(self) -> tuple[Partition, ...]:
+        """What the cluster has; asked once.
+
+        Raises
+        ------
+        MissingProgramError
+            SLURM's programs are not installed here.
+        SlurmError
+            The cluster does not answer.
+        """
+        return partitions()
 
 
 class Watch(Protocol):
@@ -132,7 +147,9 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     nodes = real_nodes(workflow)
     if machine.plugin == "SLURM":
         needs = {node.fullname: node.need for node in nodes}
-        check_needs(machine.slurm, {name: need for name, need in needs.items() if is_job(need, machine.slurm)})
+        check_needs(
+            machine.slurm, machine.cluster, {name: need for name, need in needs.items() if is_job(need, machine.slurm)}
+        )
     _forget_lost_products(workflow, nodes)
     started = time.time()
     if watch is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -39,9 +40,12 @@ class LocalPlugin(MultiProcPlugin):
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Execute `graph`."""
         pools = [*self._processes, *self._devices]
+        # nipype collects garbage before each submission, and of 200 subjects the graph alone takes half a second
+        gc.freeze()
         try:
             super().run(graph, config, updatehash)
         finally:
+            gc.unfreeze()
             for pool in pools:
                 pool.shutdown()
 

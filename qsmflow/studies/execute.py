@@ -243,11 +243,10 @@ def _name(job: Any) -> str:
 
 
 def _make_ready(cache: Path) -> None:
-    """Keep pydra from the net and its files in `cache`, and take away the locks that a killed run left there.
+    """Keep pydra's files in `cache`, and take away the locks that a killed run left there.
 
     For those pydra would wait without end. No other run is at work: the caller holds the lock of the folder.
     """
-    os.environ["NO_ET"] = "1"
     os.environ["PYDRA_HASH_CACHE"] = str(cache / "hashes")
     for lock in cache.glob("*.lock"):
         lock.unlink()

@@ -113,7 +113,7 @@ def check_machine(request: Request) -> None:
     """Refuse a `request` for devices or partitions that are not there."""
     stages = stages_on_gpu(request)
     if request.machine.plugin == "SLURM":
-        check_cluster(request.machine.slurm, gpus=bool(stages))
+        check_cluster(request.machine.slurm, request.machine.cluster, gpus=bool(stages))
     else:
         check_device(stages)
 
@@ -248,10 +248,12 @@ def start_record(request: Request, plan: Plan) -> RunRecord:
     )
 
 
-def clean(work_dir: Path) -> None:
-    """Remove the intermediate files of finished work."""
-    if work_dir.exists():
-        shutil.rmtree(work_dir)
+def clean(request: Request, plan: Plan) -> None:
+    """Remove the intermediate files of the subjects of `plan`; other runs may be at work on others beside them."""
+    for name in _subjects_of_heads(plan):
+        jobs = (request.work_dir / "slurm" / "jobs").glob(f"qsmflow.{name}.*")
+        for folder in (request.work_dir / "qsmflow" / name, *jobs):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _now() -> str:

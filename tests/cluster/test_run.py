@@ -71,14 +71,20 @@ def test_networks_are_refused_where_machines_are_too_small(cluster: LocalSlurm, 
     assert not cluster.jobs()
 
 
-def test_an_array_has_a_subject_a_task(cluster: LocalSlurm, bids: Path, here: Path, tmp_path: Path) -> None:
+def test_an_array_has_a_subject_a_task_and_the_group_waits_for_all(
+    cluster: LocalSlurm, bids: Path, here: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "my out"
     words = ["qsmflow", "slurm", bids, out, "participant", *PLAIN, "--slurm-cpus", "1", "--submit"]
     said = Run(cluster, tmp_path / "said.txt", *words).ends(0)
     assert "2 tasks" in said and "submitted as job" in said
     until(lambda: not cluster.jobs(), "the tasks")
-    for log in (out / "logs" / "slurm").iterdir():
-        assert "0 failed" in log.read_text(), log.read_text()
+    logs = list((out / "logs" / "slurm").iterdir())
+    for log in logs:
+        assert ("group.html" if "group" in log.name else "0 failed") in log.read_text(), log.read_text()
+    assert len(logs) == 3
+    rows = (out / "group_quality.tsv").read_text().splitlines()[1:]
+    assert {row.split("\t")[0] for row in rows} == {"sub-01", "sub-02"}
     of_first = maps(here, "01")
     assert maps(out, "01") == of_first
     assert maps(out, "02") == {name.replace("sub-01", "sub-02"): content for name, content in of_first.items()}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
 from nipype import Function, Node, Workflow
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
 from qsmflow.engines import execute as engine
 from qsmflow.engines.execute import Machine, Outcome, execute
+from qsmflow.engines.local import LocalPlugin
 
 
 def hold_device(folder: str, use_gpu: bool, first: bool) -> str:
@@ -81,3 +84,13 @@ def test_a_process_that_is_killed_fails_its_node_alone(tmp_path: Path) -> None:
     assert outcome.executed == ("run.beside",)
     (failure,) = outcome.failed
     assert failure.node == "run.die" and "was killed" in failure.message and "run again" in failure.message
+
+
+def test_the_graph_is_no_garbage_to_be_looked_through_while_it_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    monkeypatch.setattr(MultiProcPlugin, "run", lambda *_: kept.append(gc.get_freeze_count()))
+    before = gc.get_freeze_count()
+    LocalPlugin({"n_procs": 1, "memory_gb": 1.0}, []).run(None, None)
+    assert kept[0] > before == gc.get_freeze_count()

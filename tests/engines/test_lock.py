@@ -13,6 +13,7 @@ import pytest
 
 from qsmflow.engines import lock
 from qsmflow.engines.lock import LockedError, locked
+from qsmflow.engines.slurm.commands import Queued
 
 
 def owner(folder: Path, **changes: object) -> None:
@@ -51,9 +52,11 @@ def test_a_number_that_another_process_got_is_no_owner(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize(("job", "queue", "free"), [("", {}, False), ("7", {7: "run"}, False), ("7", {8: "run"}, True)])
+@pytest.mark.parametrize(
+    ("job", "queue", "free"), [("", {}, False), ("7", {7: Queued("run")}, False), ("7", {8: Queued("run")}, True)]
+)
 def test_of_another_machine_only_slurm_knows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, queue: dict[int, str], free: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, queue: dict[int, Queued], free: bool
 ) -> None:
     monkeypatch.setattr(lock, "queue", lambda: queue)
     owner(tmp_path, host="elsewhere", job=job)
@@ -66,7 +69,7 @@ def test_of_another_machine_only_slurm_knows(
 
 
 def test_a_job_that_is_begun_again_takes_its_own_lock_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "queue", lambda: {7: "run"})
+    monkeypatch.setattr(lock, "queue", lambda: {7: Queued("run")})
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     owner(tmp_path, host="elsewhere", job="7")
     with locked(tmp_path, ["sub-01"]):

@@ -23,7 +23,7 @@ from qsmflow.config import (
 from qsmflow.engines.execute import Machine, real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
 from qsmflow.workflows.inversion import phase_time
-from qsmflow.workflows.participant import Request, _datasets, _source_uri
+from qsmflow.workflows.participant import Request, _datasets, _source_uri, clean, make_plan
 from tests.builders import add_derivative, make_bids
 
 
@@ -327,3 +327,16 @@ def test_the_magnitude_tells_how_it_was_acquired_where_the_field_is_supplied(tmp
     told = workflow.get_node("sub_01.series_single.save_magnitude").inputs.sidecar
     assert (told["EchoTime"], told["MagneticFieldStrength"], told["FlipAngle"]) == ([0.02], 3.0, 15)
     assert "PatientName" not in told
+
+
+def test_cleaning_leaves_the_work_on_other_subjects(tmp_path: Path) -> None:
+    root = make_bids(tmp_path / "bids", subjects=("01", "02"))
+    request = Request(root, tmp_path / "out", tmp_path / "work", Config(), Machine(1, 1.0), participants=("01",))
+    made = [
+        tmp_path / "work" / name / "node"
+        for name in ("qsmflow/sub_01", "slurm/jobs/qsmflow.sub_01.x", "qsmflow/sub_02", "slurm/jobs/qsmflow.sub_02.x")
+    ]
+    for folder in made:
+        folder.mkdir(parents=True)
+    clean(request, make_plan(request))
+    assert [folder.exists() for folder in made] == [False, False, True, True]

@@ -43,6 +43,19 @@ def thickest_region(foreground: Mask, spacing: float) -> tuple[Mask, Array]:
     size = np.bincount(cavities.ravel()) * spacing**3 / 1000
     size[0] = np.inf
     solid = foreground | (size < CAVITY_ML)[cavities]
+    region, depth = np.zeros(solid.shape, dtype=bool), np.zeros(solid.shape, dtype=np.float32)
+    box = _box(solid)
+    region[box], depth[box] = _thickest(solid[box], spacing)
+    return region, depth
+
+
+def _box(solid: Mask) -> tuple[slice, ...]:
+    """Where `solid` is, with a layer of the dark round it; what lies beyond takes time and changes nothing."""
+    (within,) = ndimage.find_objects(solid.astype(np.uint8))
+    return tuple(slice(max(0, side.start - 1), side.stop + 1) for side in within)
+
+
+def _thickest(solid: Mask, spacing: float) -> tuple[Mask, Array]:
     depth = (ndimage.distance_transform_edt(solid) * spacing).astype(np.float32)
     peaks, count = ndimage.label(h_maxima(depth, RELIEF_MM))
     pieces = watershed(-depth, peaks, mask=solid)

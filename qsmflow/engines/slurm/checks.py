@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.resources import Need
 from qsmflow.errors import UsageError
 
-from .commands import Kind, Partition, partitions
+from .commands import Kind, Partition
 
 
-def check_cluster(settings: SLURM, *, gpus: bool) -> None:
-    """Refuse partitions, and with `gpus` a generic resource, that the cluster does not have.
+def check_cluster(settings: SLURM, cluster: Sequence[Partition], *, gpus: bool) -> None:
+    """Refuse partitions, and with `gpus` a generic resource, that `cluster` does not have.
 
     Raises
     ------
     UsageError
         One of them is not there.
-    MissingProgramError
-        SLURM's programs are not installed here.
-    SlurmError
-        The cluster does not answer.
     """
-    found = {partition.name: partition for partition in partitions()}
+    found = {partition.name: partition for partition in cluster}
     for flag, name in (("--slurm-partition", settings.partition), ("--slurm-gpu-partition", settings.gpu_partition)):
         for one in name.split(",") if name else ():
             if one not in found:
@@ -37,8 +33,8 @@ def check_cluster(settings: SLURM, *, gpus: bool) -> None:
             raise UsageError(f"--slurm-gres {settings.gres}: partition {partition.name} has no such resource; {mend}")
 
 
-def check_needs(settings: SLURM, needs: Mapping[str, Need]) -> None:
-    """Refuse jobs that fit on no machine of their partition; `needs` are what they ask, by their names.
+def check_needs(settings: SLURM, cluster: Sequence[Partition], needs: Mapping[str, Need]) -> None:
+    """Refuse jobs that fit on no machine of their partition of `cluster`; `needs` are what they ask, by their names.
 
     The partitions must be there (`check_cluster`).
 
@@ -46,10 +42,8 @@ def check_needs(settings: SLURM, needs: Mapping[str, Need]) -> None:
     ------
     UsageError
         A job asks for more memory or more CPUs than any machine has.
-    SlurmError
-        The cluster does not answer.
     """
-    found = {partition.name: partition for partition in partitions()}
+    found = {partition.name: partition for partition in cluster}
     for name, need in needs.items():
         taken = _partitions_for(settings, found, gpus=bool(need.gpus))
         where = f"machine of partition {','.join(partition.name for partition in taken)}"

@@ -23,6 +23,12 @@ _SILENT = re.compile(
 _FULL = re.compile("submit.*limit|accounting/qos policy|too many jobs|maxsubmit|maxjob", re.IGNORECASE)
 #: Seconds after which a program that does not come back counts as a silent controller.
 _PATIENCE = 120.0
+#: Why a job waits that somebody must do something about; for all others there is nothing to do but wait as well.
+_STUCK = re.compile(
+    "held|timelimit|nodelimit|perjob|walldur|invalid|notallowed|badconstraints|neversatisfied|partitiondown"
+    "|partitioninactive|nodes required for job are down|reqnodenotavail",
+    re.IGNORECASE,
+)
 #: How SLURM calls a job that is over.
 FINAL = frozenset(
     [
@@ -60,6 +66,19 @@ class Ended:
     status: int = 0
     signal: int = 0
     node: str = ""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A job that waits, runs or is being ended: its name, and in SLURM's words why it waits."""
+
+    name: str
+    reason: str = ""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it waits for something that does not come by itself."""
+        return bool(_STUCK.search(self.reason))
 
 
 @dataclass(frozen=True)
@@ -118,10 +137,10 @@ def submit(script: Path, options: Sequence[str]) -> int:
     return int(answer.strip().split(";")[0])  # a federation adds the name of the cluster
 
 
-def queue() -> dict[int, str]:
-    """Names of the user's jobs that wait, run or are being ended, by id."""
-    lines = call("squeue", "--noheader", f"--user={os.getuid()}", "--format=%A %j").splitlines()
-    return {int(job): name for job, _, name in (line.partition(" ") for line in lines)}
+def queue() -> dict[int, Queued]:
+    """The user's jobs that wait, run or are being ended, by id."""
+    lines = call("squeue", "--noheader", f"--user={os.getuid()}", "--format=%A|%r|%j").splitlines()
+    return {int(job): Queued(name, reason) for job, reason, name in (line.split("|", 2) for line in lines)}
 
 
 def cancel(jobs: Iterable[int]) -> None:
@@ -171,7 +190,7 @@ def _ended(state: str, code: str, node: str) -> Ended:
     return Ended(state, int(status), int(signal or 0), "" if node in ("(null)", "None assigned") else node)
 
 
-def partitions() -> list[Partition]:
+def partitions() -> tuple[Partition, ...]:
     """The partitions of the cluster, that which is taken without a name first."""
     found: dict[str, list[Kind]] = {}
     first = ""
@@ -183,4 +202,4 @@ def partitions() -> list[Partition]:
         memory_gb = float(megabytes) * 2**20 / 1e9 if megabytes != "1" else inf
         names = tuple(word.strip() for word in gres.split(",") if "null" not in word)
         found.setdefault(name, []).append(Kind(int(cpus), memory_gb, names))
-    return [Partition(name, tuple(found[name])) for name in sorted(found, key=lambda name: name != first)]
+    return tuple(Partition(name, tuple(found[name])) for name in sorted(found, key=lambda name: name != first))

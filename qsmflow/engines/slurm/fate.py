@@ -15,6 +15,10 @@ from .commands import Ended
 LOST = "LOST"
 #: What slurmstepd writes into the log of a job that it ends for its memory; not every cluster makes a state of it.
 _MEMORY = ("exceeded memory limit", "exceeded job memory limit", "oom-kill", "oom_kill", "out of memory handler")
+#: What SLURM calls the signal of a job that it could not begin; none has that number.
+_NO_LOG = 53
+#: Names of signals; those for real time have none.
+_SIGNALS = {int(each): each.name for each in signal.Signals}
 _AGAIN_AS_IT_WAS = ("NODE_FAIL", "BOOT_FAIL", LOST)
 
 
@@ -67,8 +71,10 @@ def fate(job: int, ended: Ended, need: Need, limit_minutes: int, log: Path, left
         return Fate(f"{told}, ended by scancel; run again to go on")
     if state == "COMPLETED":
         return Fate(f"{told}, but its outcome is not to be seen here; raise --slurm-settle, or share the work folder")
+    if ended.signal == _NO_LOG:
+        return Fate(f"{told}, could not begin, as where {log} cannot be written there; see that {log.parent} is shared")
     if ended.signal:
-        name = signal.Signals(ended.signal).name
+        name = _SIGNALS.get(ended.signal, f"signal {ended.signal}")
         return Fate(f"{told}, ended by {name}, from somebody or from a machine short of memory; run again, see {log}")
     said = f"; its log ends with: {printed.splitlines()[-1].strip()}" if printed else ""
     # a job that cannot write its outcome ends with the number of the system's error

@@ -23,7 +23,6 @@ def run(file: Path) -> None:
     from nipype.utils.filemanip import loadpkl
 
     os.environ.setdefault("LOGNAME", "qsmflow")
-    os.environ["NIPYPE_NO_ET"] = "1"
     outcome = None
     try:
         task: dict[str, Any] = loadpkl(str(file))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
@@ -25,10 +24,11 @@ from . import commands
 from .commands import Ended, FullError, SilentError, SlurmError
 from .fate import LOST, fate
 from .job import read_outcome, wait_for_inputs
-from .task import Task, is_job, limit_minutes
+from .task import Task, common_name, is_job, limit_minutes
 
 #: Seconds between two looks at the folder of outcomes, one listing for all jobs.
 LOOK = 0.2
+_UNSTICK = "it may never begin; mend that, or end it with scancel"
 
 
 class SLURMPlugin(DistributedPluginBase):
@@ -60,14 +60,15 @@ class SLURMPlugin(DistributedPluginBase):
         self._settings, self._folder, self._tell = settings, folder, tell
         # of this run alone: others may work on other subjects beside it, and ids may come again
         self._outcomes = folder / f"outcomes-{uuid.uuid4().hex}"
-        #: Jobs of this work folder and of no other have names that begin so.
-        self._prefix = f"qsmflow-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}."
+        self._prefix = f"{common_name(folder)}."
         self._tasks: dict[int, Task] = {}
         self._here: dict[int, Future[Any]] = {}
         self._results: dict[int, dict[str, Any]] = {}
         self._count = 0
         self._looked = self._polled = time.monotonic()
         self._silent = False
+        #: Jobs of which was told that they wait for something that does not come by itself.
+        self._stuck: set[int] = set()
         self._pool = Pool(settings.local_processes)
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
@@ -84,7 +85,7 @@ class SLURMPlugin(DistributedPluginBase):
         names = {task.name(self._prefix) for task in self._tasks.values()}
         try:
             if names:
-                commands.cancel(job for job, name in commands.queue().items() if name in names)
+                commands.cancel(job for job, queued in commands.queue().items() if queued.name in names)
         except SlurmError as error:
             self._tell("", f"jobs named {self._prefix}* may still be in the queue: {error}; end them with scancel")
         shutil.rmtree(self._outcomes, ignore_errors=True)
@@ -152,12 +153,17 @@ class SLURMPlugin(DistributedPluginBase):
         if not submitted:
             return
         try:
-            gone = submitted.keys() - commands.queue().keys()
+            queue = commands.queue()
+            gone = submitted.keys() - queue.keys()
             known = commands.ended(gone) if gone else {}
         except SlurmError as error:  # whatever SLURM says in trouble, it is no fault of a node
             self._note_silence(error)
             return
         self._silent = False
+        for job in submitted.keys() & queue.keys() - self._stuck:
+            if queue[job].stuck:
+                self._stuck.add(job)
+                self._tell(open_[submitted[job]].node.fullname, f"job {job} waits: {queue[job].reason}; {_UNSTICK}")
         self._look_for_outcomes()  # of those that ended since the last look
         for job in gone:
             if submitted[job] not in self._results:

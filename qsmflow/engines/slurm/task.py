@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shlex
 import sys
@@ -13,6 +14,11 @@ from nipype.utils.filemanip import savepkl
 
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.resources import Need
+
+
+def common_name(folder: Path) -> str:
+    """How the names of jobs begin that work for `folder`, and of no others."""
+    return f"qsmflow-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
 
 
 @dataclass

@@ -11,7 +11,7 @@ from qsmflow.cli.slurm import run_words
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.execute import SHARE
 from qsmflow.engines.resources import BASE_GB, Need
-from qsmflow.engines.slurm.array import array_script, need_of_task
+from qsmflow.engines.slurm.array import TASKS, array_script, group_script, in_arrays, need_of_group, need_of_task
 
 
 def test_a_task_holds_its_largest_node_and_has_time_for_all() -> None:
@@ -25,17 +25,54 @@ def test_the_script_runs_one_subject_a_task(tmp_path: Path) -> None:
     text = array_script(
         needs,
         ["my bids", "out", "participant", "--inversion", "tkd"],
+        name="qsmflow-12",
         program="printf '<%s>'",
         settings=SLURM(partition="cpu", jobs=7, start_minutes=5),
         logs=tmp_path / "my logs",
         folder=tmp_path,
     )
-    for line in ("--array=0-1%7", "--mem=7630M", "--time=15", "--cpus-per-task=2", "--partition=cpu"):
+    for line in (
+        "--job-name=qsmflow-12",
+        "--array=0-1%7",
+        "--mem=7630M",
+        "--time=15",
+        "--cpus-per-task=2",
+        "--partition=cpu",
+    ):
         assert f"#SBATCH {line}\n" in text
     said = subprocess.run(
         ["bash", "-c", text], env={"SLURM_ARRAY_TASK_ID": "1"}, capture_output=True, text=True, check=True
     ).stdout
     assert said == "<run><my bids><out><participant><--inversion><tkd><--participant-label><B>"
+
+
+def test_the_group_step_waits_for_all_jobs_of_its_name(tmp_path: Path) -> None:
+    text = group_script(
+        ["my bids", "out", "group"],
+        name="qsmflow-12",
+        program="printf '<%s>'",
+        settings=SLURM(partition="cpu", start_minutes=5),
+        logs=tmp_path,
+        folder=tmp_path,
+        subjects=100,
+    )
+    for line in ("--job-name=qsmflow-12", "--dependency=singleton", "--partition=cpu"):
+        assert f"#SBATCH {line}\n" in text
+    assert "--array" not in text
+    said = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=True).stdout
+    assert said == "<run><my bids><out><group>"
+
+
+def test_the_group_step_asks_for_more_where_there_are_more() -> None:
+    few, many = need_of_group(1), need_of_group(5000)
+    assert few.memory_gb < many.memory_gb and few.minutes < many.minutes
+
+
+def test_more_subjects_than_an_array_may_have_are_several_arrays() -> None:
+    needs = {f"{number:04d}": Need(minutes=number) for number in range(2 * TASKS + 1)}
+    arrays = list(in_arrays(needs))
+    assert [len(some) for some in arrays] == [TASKS, TASKS, 1]
+    assert {label: need for some in arrays for label, need in some.items()} == needs
 
 
 def test_words_of_the_script_and_of_slurm_are_not_the_tasks() -> None:

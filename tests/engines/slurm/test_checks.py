@@ -6,20 +6,14 @@ import pytest
 
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.resources import Need
-from qsmflow.engines.slurm import checks
 from qsmflow.engines.slurm.checks import check_cluster, check_needs
 from qsmflow.engines.slurm.commands import Kind, Partition
 from qsmflow.errors import UsageError
 
-CLUSTER = [
+CLUSTER = (
     Partition("cpu", (Kind(2, 64.0), Kind(16, 8.0))),
     Partition("gpu", (Kind(4, 32.0, ("gpu:a100:4(S:0-1)", "shard:8")), Kind(64, 512.0))),
-]
-
-
-@pytest.fixture(autouse=True)
-def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "partitions", lambda: CLUSTER)
+)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +26,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_there_passes(settings: SLURM, gpus: bool) -> None:
-    check_cluster(settings, gpus=gpus)
+    check_cluster(settings, CLUSTER, gpus=gpus)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +44,7 @@ def test_what_is_there_passes(settings: SLURM, gpus: bool) -> None:
 )
 def test_what_is_not_there_is_refused(settings: SLURM, told: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check_cluster(settings, gpus=True)
+        check_cluster(settings, CLUSTER, gpus=True)
     assert told in str(caught.value)
 
 
@@ -64,7 +58,7 @@ def test_what_is_not_there_is_refused(settings: SLURM, told: str) -> None:
     ],
 )
 def test_what_fits_on_a_machine_passes(settings: SLURM, need: Need) -> None:
-    check_needs(settings, {"a.b": need})
+    check_needs(settings, CLUSTER, {"a.b": need})
 
 
 @pytest.mark.parametrize(
@@ -82,5 +76,5 @@ def test_what_fits_on_a_machine_passes(settings: SLURM, need: Need) -> None:
 )
 def test_what_fits_on_no_machine_is_refused(settings: SLURM, need: Need, told: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check_needs(settings, {"a.b": need})
+        check_needs(settings, CLUSTER, {"a.b": need})
     assert told in str(caught.value)

@@ -56,8 +56,10 @@ def test_a_missing_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_queue_is_one_call(programs: Programs) -> None:
-    programs.add("squeue", "12 qsmflow-1.sub 01\n13 other\n")
-    assert commands.queue() == {12: "qsmflow-1.sub 01", 13: "other"}
+    programs.add("squeue", "12|None|qsmflow-1.sub 01\n13|Priority|a|b\n14|PartitionTimeLimit|c\n15|JobHeldUser|d\n")
+    found = commands.queue()
+    assert {job: queued.name for job, queued in found.items()} == {12: "qsmflow-1.sub 01", 13: "a|b", 14: "c", 15: "d"}
+    assert [job for job, queued in found.items() if queued.stuck] == [14, 15]
     assert len(programs.words("squeue")) == 1
 
 
@@ -82,5 +84,5 @@ def test_partitions_and_what_they_have(programs: Programs) -> None:
     programs.add("sinfo", "gpu|64|250000|gpu:a100:4(S:0-1),lscratch:1\ncpu*|2|1000|(null)\ngpu|8|1|gpu:v100:2\n")
     large = Kind(64, 262.144, ("gpu:a100:4(S:0-1)", "lscratch:1"))
     of_unknown_memory = Kind(8, inf, ("gpu:v100:2",))
-    found = [Partition("cpu", (Kind(2, 1.048576),)), Partition("gpu", (large, of_unknown_memory))]
+    found = Partition("cpu", (Kind(2, 1.048576),)), Partition("gpu", (large, of_unknown_memory))
     assert commands.partitions() == found

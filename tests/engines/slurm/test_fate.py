@@ -57,6 +57,8 @@ def test_a_preempted_job_always_comes_again_and_costs_nothing(tmp_path: Path) ->
         (Ended("FAILED", 30), "Read-only file system"),
         (Ended("FAILED", 1), "status 1; its log ends with: last"),
         (Ended("FAILED", 0, 9), "ended by SIGKILL"),
+        (Ended("FAILED", 0, 53), "could not begin"),
+        (Ended("FAILED", 0, 40), "ended by signal 40"),
         (Ended("COMPLETED"), "--slurm-settle"),
         (Ended("CANCELLED"), "ended by scancel"),
     ],

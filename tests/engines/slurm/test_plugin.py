@@ -127,6 +127,17 @@ def test_a_job_that_slurm_forgot_is_submitted_again_and_then_given_up(tmp_path: 
     assert ["LOST" in line for line in watch.read] == [True] and "LOST" in outcome.failed[0].message
 
 
+def test_a_job_that_may_wait_forever_is_told_once(tmp_path: Path, programs: Programs) -> None:
+    programs.script("sbatch", "echo 7")
+    programs.script(
+        "squeue", "[ $(wc -l < squeue.words) -gt 3 ] || echo '7|PartitionTimeLimit|x'; echo '8|BadConstraints|y'"
+    )
+    programs.add("sacct", "7|CANCELLED by 1000|0:15|None assigned\n")
+    outcome, watch = run(tmp_path, merge())
+    assert [line.split(";")[0] for line in watch.read] == ["job 7 waits: PartitionTimeLimit"]
+    assert "CANCELLED" in outcome.failed[0].message
+
+
 def test_jobs_of_a_run_that_ends_are_cancelled_and_no_others(
     tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +146,9 @@ def test_jobs_of_a_run_that_ends_are_cancelled_and_no_others(
 
     programs.script("sbatch", "echo 7")
     # in the queue: the job of this run, found by the name that sbatch was given, and one of a run on another subject
-    programs.script("squeue", "echo 7 $(grep -o 'qsmflow-[^ ]*' sbatch.words); echo 8 qsmflow-12345678.run.other")
+    programs.script(
+        "squeue", "echo 7'|None|'$(grep -o 'qsmflow-[^ ]*' sbatch.words); echo '8|None|qsmflow-12345678.run.other'"
+    )
     monkeypatch.setattr("qsmflow.engines.slurm.plugin.SLURMPlugin._poll", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, merge())
