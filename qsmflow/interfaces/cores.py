@@ -94,7 +94,8 @@ class PlaceCores(StageInterface):
         chi, magnitude = load(self.inputs.in_file).finite(), load(self.inputs.magnitude)
         mask = load(self.inputs.mask).mask
         names = read_cores(Path(self.inputs.cores))
-        labels, measured = torch.zeros(chi.data.shape, dtype=torch.int32), {}
+        labels = torch.zeros(chi.data.shape, dtype=torch.int32)
+        measured: dict[str, Any] = {}
         try:
             placed, measured = _placed(chi, magnitude, mask, list(names), about=False)
             turned, _ = _placed(chi, magnitude, mask, list(names), about=True)
