@@ -15,6 +15,8 @@ from qsmflow.core.dipole import dipole_kernel, forward_field
 from qsmflow.core.inversion.cosmos import sensitivity
 
 HERE = Path(__file__).parent / "figures"
+#: Voxels shown round the brain.
+MARGIN = 3
 #: Title, volume, largest value shown, and unit; the smallest is its negative, or zero without a unit.
 Panel = tuple[str, torch.Tensor, float, str]
 
@@ -32,6 +34,9 @@ class Demo:
         self.local = self.volume("out", "fmap", "desc-local_fieldmap")
         self.magnitude = self.volume("out", "fmap", "magnitude")
         self.level = int(torch.nonzero(self.known)[:, 2].float().mean())
+        brain = torch.nonzero(self.brain[:, :, self.level])
+        low, high = (brain.min(0).values - MARGIN).clamp(min=0).tolist(), (brain.max(0).values + MARGIN + 1).tolist()
+        self.window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
 
     def _file(self, root: str, folder: str, name: str) -> Path:
         return self._folders[root] / folder / f"sub-01_acq-ori1_{name}.nii.gz"
@@ -41,13 +46,15 @@ class Demo:
         return load(self._file(root, folder, name)).data
 
     def draw(self, name: str, panels: Sequence[Panel], columns: int) -> None:
-        """The middle slice of each panel, `columns` beside each other."""
+        """The middle slice of each panel, cut to the brain, `columns` beside each other."""
         rows = -(-len(panels) // columns)
-        figure, axes = plt.subplots(rows, columns, figsize=(2.25 * columns, 3.0 * rows), layout="constrained")
+        figure, axes = plt.subplots(rows, columns, figsize=(2.25 * columns, 3.4 * rows), layout="constrained")
         for ax, (title, data, most, unit) in zip(axes.flat, panels, strict=True):
             low = -most if unit and title[0] != "σ" else 0
             # as radiologists look
-            drawn = ax.imshow(np.rot90(data.numpy()[::-1, :, self.level]), cmap="gray", vmin=low, vmax=most)
+            drawn = ax.imshow(
+                np.rot90(data[:, :, self.level][self.window].numpy()[::-1]), cmap="gray", vmin=low, vmax=most
+            )
             ax.set_title(title, fontsize=9)
             ax.set_axis_off()
             bar = figure.colorbar(drawn, ax=ax, orientation="horizontal", shrink=0.7, aspect=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -12,15 +13,13 @@ import pytest
 import torch
 
 import qsmflow
-from qsmflow.bids.naming import derivative_path
-from qsmflow.cli.main import VERBS, build_parser, main
+from qsmflow.cli.main import build_parser, main
 from qsmflow.cli.options import shield_negatives
 from qsmflow.cli.settings import settings_from
 from qsmflow.cli.stage import stage_parser
 from qsmflow.core.dipole import forward_field
 from qsmflow.interfaces.stages import stages
 from qsmflow.interfaces.volume import Volume, load, save
-from tests.builders import make_bids
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {page.name: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
@@ -52,6 +51,21 @@ def test_command_lines_are_understood(page: str, words: list[str]) -> None:
         settings_from(args)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_blocks_are_such_as_are_tested(page: str) -> None:
+    """A shell can read the shell blocks, what they make and run is there, and no block is of a language untested."""
+    for language in re.findall(r"^ *```+(\S+)", PAGES[page].read_text(), re.MULTILINE):
+        assert language in ("sh", "python", "json", "text") or language.startswith("{"), language
+    for block in blocks(page, "sh"):
+        subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+        for target in re.findall(r"^make (\S+)", block, re.MULTILINE):
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+        for script in re.findall(r"^python (\S+)", block, re.MULTILINE):
+            assert (ROOT / script).exists(), script
+    for block in blocks(page, "json"):
+        json.loads(block)
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with the files that the examples name."""
@@ -81,22 +95,19 @@ def test_stages_of_the_examples_run(files: Path) -> None:
     assert len(list(files.glob("stages/*.nii*"))) >= 3
 
 
-def test_the_tutorial_can_be_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its lines look at a dataset and plan its runs, which make what its other lines name."""
-    monkeypatch.chdir(tmp_path)
-    make_bids(tmp_path / "demo" / "bids", orientations=("ori1", "ori2", "ori3"))
-    lines = {verb: [words for words in command_lines("tutorial.md") if words[0] == verb] for verb in VERBS}
-    assert lines["simulate"][0][1] == "demo/bids" and len(lines["run"]) == 3
-    assert main(lines["validate"][0]) == 0
-    for words in lines["run"]:
-        assert main([*dict.fromkeys([*words, "--dry-run"]), "--skip-bids-validation"]) == 0, words
-    assert "# --preset consensus" in capsys.readouterr().out
-    made, true = Path("demo/out"), Path("demo/bids/derivatives/truth")
-    named = ((made, "qsmnet"), (true, "truth"), (made, "localmask"))
-    series = {"sub": "01", "acq": "ori1"}
-    assert lines["score"][0][1:] == [str(derivative_path(root, series, output)) for root, output in named]
+@pytest.mark.long
+def test_the_tutorial_runs(tmp_path: Path) -> None:
+    """All its shell blocks, in one shell; installing is what made the environment of this test."""
+    (tmp_path / "Makefile").write_text("setup: ;\n")
+    activate = tmp_path / ".venv" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH\n")
+    script = "set -eu\n" + "".join(blocks("tutorial.md", "sh"))
+    done = subprocess.run(["bash"], input=script, cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    for named in re.findall(r"`(demo/\S+)`", PAGES["tutorial.md"].read_text()):
+        assert (tmp_path / named).exists(), named
+    assert "nrmse_demeaned" in done.stdout
 
 
 def test_importing_the_package_is_quick_and_its_names_are_there() -> None:

@@ -57,7 +57,7 @@ OUTPUTS: dict[str, Output] = {
     ),
     "csf": Output("anat", "mask", "csf", "Cerebrospinal fluid, as supplied or found by its R2*.", {"Type": "ROI"}),
     "reference": Output("anat", "mask", "reference", "Reference region, as supplied.", {"Type": "ROI"}),
-    "rois": Output("anat", "dseg", "rois", "Regions whose susceptibility is told, as supplied or of an atlas."),
+    "rois": Output("anat", "dseg", "rois", "Regions whose susceptibility is told."),
     "tkd": Output("anat", "Chimap", "tkd", "Susceptibility by truncated k-space division.", _CHI),
     "tsvd": Output("anat", "Chimap", "tsvd", "Susceptibility by truncated singular value decomposition.", _CHI),
     "l2": Output("anat", "Chimap", "l2", "Susceptibility by closed-form L2 inversion.", _CHI),

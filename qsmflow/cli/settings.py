@@ -15,6 +15,11 @@ from .options import add_setting, given
 
 #: What a flag of all stages says when no value follows it.
 _ALONE = {"denoise": "network"}
+#: Settings of no single stage.
+_GENERAL = ("background", "denoise", "inversion", "choose_weight", "two_pass", "reference") + (
+    "orientation_weights",
+    "rois",
+)
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +28,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sloppy", action="store_true", help="the preset sloppy: quick and inaccurate, for trying")
     group.add_argument("--preset", metavar="NAME", help=f"settings that come with qsmflow: {', '.join(presets())}")
     group.add_argument("--config-file", type=Path, metavar="TOML", help="settings; the run log of a run replays it")
-    for name in ("background", "denoise", "inversion", "choose_weight", "two_pass", "reference", "orientation_weights"):
+    for name in _GENERAL:
         add_setting(group, [_flag(name)], config.Config, name, alone=_ALONE.get(name))
     stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
     for table in dataclasses.fields(config.Config):

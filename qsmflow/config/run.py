@@ -27,6 +27,11 @@ class Config(OrientationWeights, TwoPass, WeightChoice, Reference):
         "network: take the noise out of the local field before it is inverted, by the weights of the denoiser",
         choices=("none", "network"),
     )
+    rois: str = setting(
+        "cores",
+        "regions where neither labels nor an atlas are supplied: approximate cores of the deep nuclei, or none",
+        choices=("cores", "none"),
+    )
     orientation_entity: str = setting("acq", "BIDS entity that tells the orientations of one head apart")
     grappa: GRAPPA = field(default_factory=GRAPPA)
     espirit: ESPIRiT = field(default_factory=ESPIRiT)

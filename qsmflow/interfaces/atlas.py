@@ -12,6 +12,7 @@ from qsmflow.core.registration import affine_register, resample
 from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec
+from .registered import registered
 from .volume import as_labels, load, save
 
 
@@ -42,18 +43,14 @@ class RegisterAtlas(StageInterface):
     def _stage(self, cwd: Path) -> dict[str, Any]:
         series, template, atlas = (load(getattr(self.inputs, name)) for name in ("in_file", "template", "atlas"))
         mask = load(self.inputs.in_mask).mask if isdefined(self.inputs.in_mask) else None
-        brain = template.finite().data
-        try:
-            found = affine_register(brain, template.affine, series.data, series.affine, brain != 0, mask)
-        except ValueError as error:
-            raise ValueError(f"{self.inputs.template} to {self.inputs.in_file}: {error}") from error
+        brain = template.finite()
+        transform, told = registered(affine_register, brain, series, brain.data != 0, mask)
         labels = as_labels(atlas).float()
-        moved = resample(labels, atlas.affine, found.transform, series.affine, series.data.shape, order=0)
+        moved = resample(labels, atlas.affine, transform, series.affine, series.data.shape, order=0)
         self._results["out_file"] = save(series.with_data(moved.int()), cwd / "regions.nii")
         return {
             "Atlas": str(self.inputs.atlas),
             "Template": str(self.inputs.template),
-            "Correlation": round(found.correlation, 4),
-            "Overlap": round(found.overlap, 4),
-            "Volume": round(float(1 / torch.linalg.det(found.transform[:3, :3])), 4),
+            **told,
+            "Volume": round(float(1 / torch.linalg.det(transform[:3, :3])), 4),
         }

@@ -192,7 +192,7 @@ def code_hash() -> str:
     """Hash of the package's code that computes: everything that reads or computes."""
     digest = hashlib.sha256()
     root = Path(qsmflow.__file__).parent
-    for room in ("bids", "core", "nets", "interfaces"):
+    for room in ("bids", "core", "phantom", "nets", "interfaces"):
         for path in sorted((root / room).rglob("*.py")):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]

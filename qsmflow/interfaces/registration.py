@@ -17,6 +17,7 @@ from qsmflow.engines.resources import Resources
 
 from .base import StageInputSpec, StageInterface, StageOutputSpec, with_settings
 from .mask import choose
+from .registered import registered
 from .transforms import read_itk, write_itk
 from .volume import Volume, load, save
 
@@ -56,16 +57,9 @@ class RigidRegister(StageInterface):
             measured: dict[str, Any] = {"Method": "FSL FLIRT, 6 degrees of freedom"}
         else:
             masks = [load(m).mask if isdefined(m) else None for m in (self.inputs.in_mask, self.inputs.reference_mask)]
-            try:
-                found = rigid_register(moving.data, moving.affine, reference.data, reference.affine, *masks)
-            except ValueError as error:
-                raise ValueError(f"{self.inputs.in_file} to {self.inputs.reference}: {error}") from error
-            matrix = found.transform.numpy()
-            measured = {
-                "Method": "embedded: Gauss-Newton on locally normalised magnitude",
-                "Correlation": round(found.correlation, 4),
-                "Overlap": round(found.overlap, 4),
-            }
+            found, told = registered(rigid_register, moving, reference, *masks)
+            matrix = found.numpy()
+            measured = {"Method": "embedded: Gauss-Newton on locally normalised magnitude", **told}
         self._results["out_transform"] = write_itk(matrix, cwd / "transform.txt")
         translation = [round(float(t), 4) for t in matrix[:3, 3]]
         return {

@@ -11,6 +11,7 @@ MODULES = ("kspace", "scale_phase", "mask", "unwrap", "field", "relaxation", "ba
     "network",
     "registration",
     "atlas",
+    "cores",
     "b0",
     "cosmos",
     "derivatives",

@@ -69,11 +69,8 @@ def draw_folds(generator: torch.Generator, device: torch.device | str = "cpu") -
 def make_brain(at: Coordinates, spacing: float, folds: Folds) -> Brain:
     """Shape the brain at the (warped) coordinates `at`, (X, Y, Z), of a lattice of `spacing` mm."""
     side = mirrored(at)
-    cerebrum = _cerebrum(side)
-    stem = path(side, ((0, -14, -6), (0, -20, -24), (0, -30, -52), (0, -36, -75), (0, -38, -140)), (15, 13, 9, 6.5, 6))
-    stem = blend(stem, ellipsoid(side, (0, -17, -27), (16, 12, 13)), 5.0)
-    cerebellum = union(ellipsoid(side, (24, -58, -34), (27, 25, 20)), ellipsoid(side, (0, -56, -31), (13, 24, 19)))
-    hull = blend(blend(cerebrum, cerebellum, 5.0), stem, 4.0)
+    cerebrum, cerebellum, stem = _parts(side)
+    hull = _hull(cerebrum, cerebellum, stem)
     canal = path(at, ((0, -32, -60), (0, -37, -80), (0, -38, -140)), (13, 10, 10))
     cavity = blend(blend(blend(cerebrum, cerebellum, 16.0), stem, 10.0) - 3.2, canal, 8.0)
 
@@ -90,6 +87,23 @@ def make_brain(at: Coordinates, spacing: float, folds: Folds) -> Brain:
         pia=union(tissue, core, folia, stem),
         white=union(tissue + thickness, core, folia + 1.5, stem),
     )
+
+
+def brain_hull(side: Coordinates) -> torch.Tensor:
+    """The brain with its sulci filled, at coordinates folded onto the right."""
+    return _hull(*_parts(side))
+
+
+def _parts(side: Coordinates) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Cerebrum, cerebellum and brain stem with the spinal cord."""
+    stem = path(side, ((0, -14, -6), (0, -20, -24), (0, -30, -52), (0, -36, -75), (0, -38, -140)), (15, 13, 9, 6.5, 6))
+    stem = blend(stem, ellipsoid(side, (0, -17, -27), (16, 12, 13)), 5.0)
+    cerebellum = union(ellipsoid(side, (24, -58, -34), (27, 25, 20)), ellipsoid(side, (0, -56, -31), (13, 24, 19)))
+    return _cerebrum(side), cerebellum, stem
+
+
+def _hull(cerebrum: torch.Tensor, cerebellum: torch.Tensor, stem: torch.Tensor) -> torch.Tensor:
+    return blend(blend(cerebrum, cerebellum, 5.0), stem, 4.0)
 
 
 def _cerebrum(side: Coordinates) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Regions of an atlas in one series."""
+"""Regions of an atlas, or the embedded ones, in one series."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nipype.pipeline.engine import Workflow
 
 from qsmflow.bids.labels import label_names
 from qsmflow.interfaces.atlas import RegisterAtlas
+from qsmflow.interfaces.cores import TABLE, PlaceCores, read_cores
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -36,6 +37,27 @@ def init_atlas_wf(
     node = stage_node(RegisterAtlas(**{what: str(path) for what, path in files.items()}), "register_atlas", budget)
     workflow.connect([(inputnode, node, [("magnitude", "in_file"), ("mask", "in_mask")])])
     keep(workflow, node, "out_file", "rois", destination, sidecar=region_names(files["atlas"]))
+    return workflow
+
+
+def init_cores_wf(*, budget: Budget, destination: Destination, name: str = "cores") -> Workflow:
+    """Label approximate cores of the deep nuclei in a susceptibility map, and keep them.
+
+    Inputs
+    ------
+    chi, magnitude, mask
+    """
+    workflow = Workflow(name=name)
+    workflow.__desc__ = (
+        "Approximate cores of the deep nuclei, ellipsoids that come with qsmflow and are smaller than the nuclei, were "
+        "placed where they stand out in the first susceptibility map of each series, starting from an affine "
+        "registration of the outline of a brain to the magnitude. "
+    )
+    inputnode = fields_node(["chi", "magnitude", "mask"], "inputnode")
+    node = stage_node(PlaceCores(), "place_cores", budget)
+    workflow.connect([(inputnode, node, [("chi", "in_file"), ("magnitude", "magnitude"), ("mask", "mask")])])
+    names = {str(core.index): name for core, name in read_cores(TABLE).items()}
+    keep(workflow, node, "out_file", "rois", destination, sidecar={"Labels": names})
     return workflow
 
 

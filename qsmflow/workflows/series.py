@@ -10,7 +10,7 @@ from qsmflow.config import Config
 from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.scale_phase import CombineMagnitude, ScalePhase
 
-from .atlas import init_atlas_wf, region_names
+from .atlas import init_atlas_wf, init_cores_wf, region_names
 from .background import init_background_wf
 from .denoising import init_denoising_wf
 from .field import init_field_wf
@@ -175,6 +175,15 @@ def init_series_wf(
             [
                 (start, atlas, [("out_combined", "inputnode.magnitude")]),
                 (masking, atlas, [("outputnode.mask", "inputnode.mask")]),
+            ]
+        )
+    if settings.rois == "cores" and start is not None and not {"labels", *ELSEWHERE} & series.supplied.keys():
+        cores = init_cores_wf(budget=budget, destination=destination)
+        workflow.connect(
+            [
+                (inversion, cores, [(f"{settings.inversion[0]}.out_file", "inputnode.chi")]),
+                (start, cores, [("out_combined", "inputnode.magnitude")]),
+                (masking, cores, [("outputnode.mask", "inputnode.mask")]),
             ]
         )
     for what, target in (("csf", "csf"), ("reference", "reference_mask")):

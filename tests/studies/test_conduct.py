@@ -51,7 +51,7 @@ def test_its_figures_are_those_of_the_page(folder: Path) -> None:
     figures = sorted(folder.glob("*.webp"))
     assert [figure.stem for figure in figures] == ["timing_memory", "timing_pairs", "timing_seconds"]
     assert Image.open(figures[0]).size == (800, 450)
-    assert (folder / "index.html").read_text().count("data:image/png;base64,") == 3
+    assert (folder / "index.html").read_text().count("data:image/webp;base64,") == 3
 
 
 def test_a_full_study_does_not_call_itself_quick(folder: Path) -> None:

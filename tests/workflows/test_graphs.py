@@ -161,6 +161,23 @@ def test_supplied_labels_are_kept_with_their_names(tmp_path: Path) -> None:
     assert source(flat, kept, "in_file").inputs.is_labels
 
 
+def test_cores_of_nuclei_are_the_regions_where_no_others_are_given(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
+    workflow = graph(tmp_path, Config(inversion=("l2", "tkd")))
+    assert "stand out in the first susceptibility map" in " ".join(methods_sentences(workflow))
+    flat = workflow._create_flat_graph()
+    kept = [node for node in flat.nodes if node.name == "save_rois"]
+    assert len(kept) == 2 and {node.inputs.sidecar["Labels"]["5"] for node in kept} == {"left globus pallidus, core"}
+    for node in kept:
+        made = source(flat, node, "in_file")
+        assert source(flat, made, "in_file").name == "l2" and source(flat, made, "magnitude").name == "scale_phase"
+    assert not [name for name in names(graph(tmp_path, Config(rois="none"))) if "rois" in name]
+    for label in ("ori1", "ori2"):
+        add_derivative(tmp_path / "given", {"sub": "01", "acq": label}, "rois")
+    given = names(graph(tmp_path, supplied={"labels": tmp_path / "given"}))
+    assert not [name for name in given if "cores" in name]
+
+
 def test_an_atlas_is_brought_into_every_orientation(tmp_path: Path) -> None:
     make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
     labels = add_derivative(tmp_path / "atlas", {"sub": "x"}, "rois")

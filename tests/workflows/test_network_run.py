@@ -32,7 +32,7 @@ def test_a_run_with_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         "--qsmnet-weights",
         f"{inverse},{other}",
     ]
-    words += ["--denoise", "--denoiser-weights", str(denoiser)]
+    words += ["--denoise", "--denoiser-weights", str(denoiser), "--rois", "none"]
     assert main(words) == 0
     for output, path in (("denoised", denoiser), ("qsmnet", inverse)):
         made = derivative_path(out, {"sub": "01"}, output)
