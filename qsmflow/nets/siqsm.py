@@ -1,4 +1,4 @@
-"""SI-QSM: a scale-invariant network of residual and composed blocks with two inputs, field and mask."""
+"""SI-QSM: a scale-invariant network of residual and composed blocks with two branches, one of them for the mask."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .initial import keep_scale
 from .levels import Ladder
-from .sizes import MOST_CHANNELS, refuse_parameter
+from .sizes import MOST_CHANNELS, MOST_ENDS, refuse_parameter
 
 _SLOPE = 0.3
 
@@ -22,12 +23,12 @@ class _Same(nn.Conv3d):
 class Residual(nn.Module):
     """Convolution 3 to n channels, LeakyReLU, convolution 1 to n/2; its input is joined; batch normalisation."""
 
-    def __init__(self, inputs: int, width: int):
+    def __init__(self, inputs: int, width: int, normalised: bool):
         super().__init__()
         self.wide = nn.Conv3d(inputs, width, 3, padding=1)
         self.narrow = nn.Conv3d(width, width // 2, 1)
         self.outputs = width // 2 + inputs
-        self.norm = nn.BatchNorm3d(self.outputs, eps=1e-3, momentum=0.01)
+        self.norm = _norm(self.outputs, normalised)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, `inputs`, X, Y, Z) to (N, `outputs`, X, Y, Z)."""
@@ -42,7 +43,7 @@ class Composed(nn.Module):
     convolution 1 to n/4, convolution 3 of stride 2 to n/2, convolution 1 to n/4.
     """
 
-    def __init__(self, inputs: int, width: int):
+    def __init__(self, inputs: int, width: int, normalised: bool):
         super().__init__()
         half, quarter = width // 2, width // 4
         self.near = nn.Sequential(_Same(inputs, width, 3, 2), _leaky(), nn.Conv3d(width, half, 1), _leaky())
@@ -57,7 +58,7 @@ class Composed(nn.Module):
             _leaky(),
         )
         self.outputs = half + quarter
-        self.norm = nn.BatchNorm3d(self.outputs, eps=1e-3, momentum=0.01)
+        self.norm = _norm(self.outputs, normalised)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, `inputs`, X, Y, Z), even sizes, to (N, `outputs`, X/2, Y/2, Z/2)."""
@@ -69,7 +70,7 @@ class SIQSM(Ladder):
 
     Layer by layer, with blocks `Residual` and `Composed` of the named widths:
 
-    1. Field and mask each go through two residual blocks of 32, and are joined.
+    1. Field and mask, the last channel, each go through two residual blocks of 32, and are joined.
     2. Composed 64, residual 64; composed 128, residual 128; composed 256, residual 256; composed 512.
     3. Four times: transposed convolution of kernel 3 and stride 2 to 256 (128, 64, 32) channels, without activation;
        concatenation [skip, up]; residual block of as many channels. The last skip is that of the field's branch.
@@ -82,47 +83,53 @@ class SIQSM(Ladder):
     ----------
     width
         Of the first block, 4 to 128; the others scale with it.
+    inputs
+        Channels, 2 or more: what stands before the mask goes through the branch of the field.
+    normalised
+        Batch normalisation after every block. It takes from a batch how strong its scenes are, which statistics over
+        many of them bring back only if all are alike.
 
     Raises
     ------
     ValueError
-        It is not of that range.
+        One of them is not of that range.
 
     References
     ----------
     Larrain, SI-QSM, thesis, 2022.
     """
 
-    dims, levels, inputs = 3, 4, 2
+    dims, levels = 3, 4
     # down: two blocks, a dilated and a strided convolution whose zeros are at the end, a block at half the size;
     # up: the transposed convolution, a block, and the two convolutions of the head
     halo = (8, 6)
 
-    def __init__(self, *, width: int = 32):
+    def __init__(self, *, width: int = 32, inputs: int = 2, normalised: bool = True):
         super().__init__()
         refuse_parameter("width", width, 4, MOST_CHANNELS // 16)
-        self.width = width
-        self.field = nn.Sequential(first := Residual(1, width), Residual(first.outputs, width))
-        self.mask = nn.Sequential(Residual(1, width), Residual(first.outputs, width))
-        skips = [channels := first.outputs + width // 2]
-        channels *= 2
-        self._carried = [self.inputs]
+        refuse_parameter("inputs", inputs, 2, MOST_ENDS)
+        self.width, self.inputs = width, inputs
+        self.field, self.mask = _branch(inputs - 1, width, normalised), _branch(1, width, normalised)
+        added = 2 * (width // 2)  # by the two blocks of a branch to its inputs
+        skips = [inputs - 1 + added]
+        channels = skips[0] + 1 + added
+        self._carried = [inputs]
         self.down = nn.ModuleList()
         for factor in (2, 4, 8):
-            composed = Composed(channels, factor * width)
-            residual = Residual(composed.outputs, factor * width)
+            composed = Composed(channels, factor * width, normalised)
+            residual = Residual(composed.outputs, factor * width, normalised)
             self.down.append(nn.Sequential(composed, residual))
             channels = residual.outputs
             skips.append(channels)
             self._carried.append(channels)
-        self.bottom = Composed(channels, 16 * width)
+        self.bottom = Composed(channels, 16 * width, normalised)
         channels = self.bottom.outputs
         self._carried.append(channels)
         self._made = [channels]
         self.grow, self.up = nn.ModuleList(), nn.ModuleList()
         for factor in (8, 4, 2, 1):
             self.grow.append(nn.ConvTranspose3d(channels, factor * width, 3, stride=2, padding=1, output_padding=1))
-            self.up.append(residual := Residual(skips.pop() + factor * width, factor * width))
+            self.up.append(residual := Residual(skips.pop() + factor * width, factor * width, normalised))
             channels = residual.outputs
             self._made.insert(0, channels)
         half, quarter = width // 2, width // 4
@@ -133,9 +140,11 @@ class SIQSM(Ladder):
             _leaky(),
             nn.Conv3d(quarter, quarter, 3, padding=1),
             _leaky(),
-            nn.BatchNorm3d(quarter, eps=1e-3, momentum=0.01),
+            _norm(quarter, normalised),
             nn.Conv3d(quarter, 1, 1),
         )
+        if not normalised:  # nothing else keeps the scale from layer to layer
+            keep_scale(self, _SLOPE)
 
     def carried(self, level: int) -> int:
         """Channels of what comes to `level` from above."""
@@ -151,13 +160,13 @@ class SIQSM(Ladder):
 
     def skip(self, level: int, x: torch.Tensor) -> torch.Tensor:
         """The field's branch at the top, and the features themselves below."""
-        return x if level else self.field(x[:, :1])
+        return x if level else self.field(x[:, :-1])
 
     def descend(self, level: int, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """A composed block, and but for the last a residual one."""
         if level == self.levels - 1:
             return self.bottom(x)
-        return self.down[level](x if level else torch.cat([skip, self.mask(x[:, 1:])], 1))
+        return self.down[level](x if level else torch.cat([skip, self.mask(x[:, -1:])], 1))
 
     def middle(self, x: torch.Tensor) -> torch.Tensor:
         """Nothing: the last composed block is the bottom."""
@@ -171,6 +180,16 @@ class SIQSM(Ladder):
     def finish(self, x: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         """The head."""
         return self.head(x)
+
+
+def _branch(inputs: int, width: int, normalised: bool) -> nn.Sequential:
+    """Two residual blocks."""
+    first = Residual(inputs, width, normalised)
+    return nn.Sequential(first, Residual(first.outputs, width, normalised))
+
+
+def _norm(channels: int, normalised: bool) -> nn.Module:
+    return nn.BatchNorm3d(channels, eps=1e-3, momentum=0.01) if normalised else nn.Identity()
 
 
 def _leaky() -> nn.LeakyReLU:

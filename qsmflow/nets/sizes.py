@@ -6,6 +6,8 @@ import torch
 
 #: Channels of the lowest level, at most; the published networks have 512.
 MOST_CHANNELS = 2048
+#: Channels that go in or come out, at most.
+MOST_ENDS = 512
 
 
 def refuse_size(x: torch.Tensor, multiple: int, dims: int) -> None:

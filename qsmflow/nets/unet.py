@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from .initial import keep_scale
 from .levels import Ladder
-from .sizes import MOST_CHANNELS, refuse_parameter
+from .sizes import MOST_CHANNELS, MOST_ENDS, refuse_parameter
 
 _CONV: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
 _UP: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
@@ -18,8 +19,6 @@ _ACTIVATION: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),
     "leaky_relu": lambda: nn.LeakyReLU(0.1, inplace=True),
 }
-#: Channels that go in or come out, at most.
-_MOST_ENDS = 512
 
 
 class UNet(Ladder):
@@ -83,8 +82,8 @@ class UNet(Ladder):
         for name, value, allowed in (("dims", dims, _CONV), ("activation", activation, _ACTIVATION)):
             if value not in [*allowed]:
                 raise ValueError(f"{name}: {value!r} is not one of {', '.join(map(str, allowed))}")
-        refuse_parameter("inputs", inputs, 1, _MOST_ENDS)
-        refuse_parameter("outputs", outputs, 1, 1 if residual else _MOST_ENDS)
+        refuse_parameter("inputs", inputs, 1, MOST_ENDS)
+        refuse_parameter("outputs", outputs, 1, 1 if residual else MOST_ENDS)
         refuse_parameter("levels", levels, 1, 8)
         refuse_parameter("width", width, 1, MOST_CHANNELS // 2**levels)
         refuse_parameter("kernel", kernel, 1, 7)
@@ -102,10 +101,7 @@ class UNet(Ladder):
                 if normalised:
                     layers.append(_NORM[dims](last, eps=1e-3, momentum=0.01))
                 else:  # nothing else keeps the scale from layer to layer
-                    weight, bias = layers[-1].parameters()
-                    if not weight.is_meta:  # for no numbers at all torch would load its compiler, which takes seconds
-                        nn.init.kaiming_normal_(weight, nonlinearity="relu")
-                    nn.init.zeros_(bias)
+                    keep_scale(layers[-1])
                 layers.append(_ACTIVATION[activation]())
             return nn.Sequential(*layers)
 

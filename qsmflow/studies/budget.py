@@ -22,7 +22,7 @@ from .study import Case, Done, Outcome, Request, Score, Varied
 from .tables import pivot, rows_of
 
 #: Batches of a full study and of a quick one.
-_STEPS = {False: 1500, True: 5}
+_STEPS = {False: 500, True: 5}
 
 
 def ask_for_lightning() -> None:

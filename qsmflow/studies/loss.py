@@ -1,6 +1,6 @@
 """Terms of the loss that a network is trained by, at a small budget.
 
-L2, L1, and L1 with the model and the gradient term of QSMnet: a DeepQSM of width 16 that sees cubes and spheres, 1500
+L2, L1, and L1 with the model and the gradient term of QSMnet: a DeepQSM of width 16 that sees cubes and spheres, 500
 batches of two patches of 48³ (with ``--quick`` 5). The budget is far below that of the papers: what is compared is how
 fast each loss gets somewhere, on spheres and cylinders in 96³ voxels (64³), not what it reaches in the end.
 """

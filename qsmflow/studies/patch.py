@@ -1,6 +1,6 @@
 """Patches of 32, 48 and 64 voxels that a network is trained on, at a small budget.
 
-A DeepQSM of width 16 that sees cubes and spheres, 1500 batches (with ``--quick`` 5) of eight, two and one patch, which
+A DeepQSM of width 16 that sees cubes and spheres, 500 batches (with ``--quick`` 5) of eight, two and one patch, which
 are about as many voxels. As with `loss`, what is compared is how fast a network gets somewhere, not what it reaches.
 """
 

@@ -14,13 +14,21 @@ def test_it_has_the_published_number_of_parameters() -> None:
     assert sum(p.numel() for p in net.parameters() if p.requires_grad) == 23_354_275
 
 
-def test_field_and_mask_both_reach_the_output_on_any_multiple_of_16() -> None:
+@pytest.mark.parametrize("inputs", [2, 4])
+def test_every_input_reaches_the_output_on_any_multiple_of_16(inputs: int) -> None:
     torch.manual_seed(0)
-    net = SIQSM(width=8).eval()
-    x = torch.rand(2, 2, 16, 32, 48, requires_grad=True)
+    net = SIQSM(width=8, inputs=inputs).eval()
+    x = torch.rand(2, inputs, 16, 32, 48, requires_grad=True)
     out = net(x)
     assert out.shape == (2, 1, 16, 32, 48)
     out.square().sum().backward()
     assert (x.grad.abs().amax((0, 2, 3, 4)) > 0).all()
     with pytest.raises(ValueError, match="multiple of 16"):
-        net(torch.zeros(1, 2, 16, 16, 20))
+        net(torch.zeros(1, inputs, 16, 16, 20))
+
+
+def test_the_last_channel_is_the_mask() -> None:
+    net = SIQSM(width=8, inputs=3)
+    assert (net.field[0].wide.in_channels, net.mask[0].wide.in_channels) == (2, 1)
+    with pytest.raises(ValueError, match="inputs: 1 is no whole number from 2"):
+        SIQSM(inputs=1)
