@@ -39,7 +39,7 @@ def spheres_and_cylinders(
     size
         Voxels along each axis; B0 is along the third.
     spheres, cylinders
-        At most; at least one sphere.
+        At most; at least one sphere. A scene of a few is as likely as one of many.
     largest
         ppm, of the susceptibility of one shape, either way.
 
@@ -59,7 +59,7 @@ def spheres_and_cylinders(
         axes = half * torch.tensor([draw.between(0.6, 0.98) for _ in range(3)])
         mask = (points / axes.to(device)).norm(dim=-1) < 1.0
     narrow = float(axes.min())
-    for _ in range(1 + draw.integer(spheres)):
+    for _ in range(int(draw.log_between(1.0, spheres + 1.0))):
         radius, value = draw.log_between(1.0, size / 2.5), draw.between(-largest, largest)
         place = torch.tensor([draw.between(-half, half) for _ in range(3)])
         if not whole:
@@ -69,7 +69,7 @@ def spheres_and_cylinders(
             place = room * draw.between(0.0, 1.0) ** (1 / 3) * axes * torch.tensor(draw.direction())
         chi += value * share_within((points - place.to(device)).norm(dim=-1), radius)
         field += sphere_field(points, place.tolist(), radius, value, _UPWARDS)
-    for _ in range(draw.integer(cylinders + 1) if whole else 0):
+    for _ in range(int(draw.log_between(1.0, cylinders + 2.0)) - 1 if whole else 0):
         radius, value = draw.log_between(1.0, size / 4.0), draw.between(-largest, largest)
         centre, along = [draw.between(-half, half) for _ in range(3)], draw.direction(90.0)
         chi += value * share_within(distance_to_line(points, centre, along), radius)
