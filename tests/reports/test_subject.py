@@ -118,6 +118,15 @@ def test_maps_are_shown_in_ranges_and_less_each_other(page: Page) -> None:
     assert "COSMOS − L2: RMS (ppm)" in page.text
 
 
+@pytest.mark.usefixtures("blank")
+@pytest.mark.parametrize(("maps", "told"), [(("tkd", "l2", "qsmnet"), "QSMnet"), (("tkd", "l2", "cosmos"), "COSMOS")])
+def test_each_method_is_held_against_the_last(tmp_path: Path, maps: tuple[str, ...], told: str) -> None:
+    for kind in maps:
+        save(tmp_path, {"sub": "01"}, kind, head()["cosmos" if kind == "qsmnet" else kind])
+    text = Page(write_subject_report(tmp_path, "sub-01").read_text(encoding="utf-8")).text
+    assert f"{told} − TKD: RMS (ppm)" in text and f"{told} − L2: RMS (ppm)" in text and "TKD −" not in text
+
+
 def test_one_viewer_a_head_holds_the_maps_of_the_reference(page: Page) -> None:
     assert [name for name in page.ids if name.endswith("_viewer")] == ["sub-01_acq-ori1_viewer"]
 
