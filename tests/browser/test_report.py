@@ -201,6 +201,10 @@ def test_a_thousand_subjects_are_searched_sorted_and_leafed_through(visit: Open,
     assert table.locator("output").inner_text() == "Rows 26 to 50 of 1000"
     table.get_by_label("Search").fill("sub-0999")
     assert table.locator("output").inner_text() == "Rows 1 to 1 of 1"
+    table.get_by_label("Search").fill("0.5")  # a value of one row
+    assert table.locator("output").inner_text() == "No row fits"
+    table.get_by_label("Search").fill("outlier")
+    assert table.locator("output").inner_text() == "Rows 1 to 2 of 2"
     table.get_by_label("Search").fill("")
     table.get_by_label("with outliers only").check()
     assert table.locator("output").inner_text() == "Rows 1 to 2 of 2"

@@ -144,11 +144,13 @@ def test_labels_tell_the_regions(tmp_path: Path) -> None:
     volumes = head()
     one_series(tmp_path, ("brain", "localmask", "local", "tkd"))
     labels = np.where(volumes["tkd"] > 0.05, 2, 7).astype(np.int16)
-    save(tmp_path, {"sub": "01"}, "rois", labels, Labels={"2": "nuclei"})
+    labels[20, 24, 16:19] = 9
+    save(tmp_path, {"sub": "01"}, "rois", labels, Labels={"2": "nuclei", "9": "vein"})
     page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
     assert (tmp_path / "sub-01" / "figures" / "sub-01_rois.png").exists()
     rows = read_table(tmp_path / "sub-01" / "sub-01_desc-rois_stats.tsv", REGIONS)
-    assert [row["region"] for row in rows] == ["nuclei", "7"]
+    assert [row["region"] for row in rows] == ["nuclei", "7", "vein"]
+    assert "vein (small: 3 voxels)" in page.text and "nuclei (small" not in page.text
     inside = volumes["tkd"][volumes["tkd"] > 0.05]
     assert float(rows[0]["mean"]) == pytest.approx(inside.mean(), rel=1e-4)
     assert float(rows[0]["volume"]) == pytest.approx(inside.size * 0.036, rel=1e-4)
