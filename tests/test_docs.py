@@ -18,8 +18,11 @@ from qsmflow.cli.options import shield_negatives
 from qsmflow.cli.settings import settings_from
 from qsmflow.cli.stage import stage_parser
 from qsmflow.core.dipole import forward_field
+from qsmflow.core.inversion.cosmos import POOR, condition
 from qsmflow.interfaces.stages import stages
 from qsmflow.interfaces.volume import Volume, load, save
+from qsmflow.phantom.plan import parse_angles
+from qsmflow.phantom.pose import rotation
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {page.name: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
@@ -49,6 +52,16 @@ def test_command_lines_are_understood(page: str, words: list[str]) -> None:
         stage_parser(stages()[args.name]).parse_args(args.rest)
     if getattr(args, "config_file", None) is None and hasattr(args, "preset"):
         settings_from(args)
+
+
+def test_the_orientations_of_the_demo_are_enough_for_cosmos() -> None:
+    """Those of the tutorial, which are those of `make demo`."""
+    words = next(words for words in command_lines("tutorial.md") if words[0] == "simulate")
+    assert f"SIMULATE_FLAGS ?= {' '.join(words[2:])}\n" in (ROOT / "Makefile").read_text()
+    angles = parse_angles(tuple(build_parser().parse_args(shield_negatives(words)).__dict__[".angles"]))
+    found = condition([rotation(one)[2].tolist() for one in angles])
+    assert found.smallest > 2 * POOR
+    assert f"is {found.smallest:.2f}, and below {POOR:g}" in PAGES["tutorial.md"].read_text()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -24,7 +25,14 @@ class _Parser(argparse.ArgumentParser):
     """Reports bad usage like every other error: one line, without the whole synopsis."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see '{self.prog} --help')")
+        raise UsageError(f"{message}{self._mend(message)} (see '{self.prog} --help')")
+
+    def _mend(self, message: str) -> str:
+        """What to do where an option of several values may have taken the arguments behind it for its own."""
+        found = re.match(r"argument (?:[^:]*/)?(--[^:/]+): invalid", message)
+        several = found and any(found[1] in one.option_strings and one.nargs == "+" for one in self._actions)
+        places = [str(one.metavar or one.dest.upper()) for one in self._actions if not one.option_strings]
+        return f"; put {' '.join(places)} before {found[1]}" if found and several and places else ""
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Distributions over a cohort as boxes with their outliers, which are links to the subjects."""
+"""Distributions over a cohort as boxes with outliers, or as points where it is small; they link to the subjects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from qsmflow.reports.cohort import modified_z, stands_out
+from qsmflow.reports.cohort import FEWEST, modified_z, stands_out
 
 #: Pixels: of a row, the labels at the left, the drawing, and the margins.
 _ROW, _LEFT, _WIDTH, _EDGE = 26, 300, 560, 24
@@ -29,6 +29,8 @@ class Values:
 
 def boxes(title: str, unit: str, rows: Sequence[Values], pages: Collection[str]) -> str:
     """An SVG of one box a row, all on one axis: quartiles, the range of what is no outlier, and the outliers.
+
+    Of fewer than `FEWEST` subjects every value is drawn instead, as a point.
 
     Parameters
     ----------
@@ -76,19 +78,24 @@ def _row(row: Values, y: float, place: Callable[[float], float], pages: Collecti
     usual = values[np.isfinite(values) & ~out]
     first, median, third = (place(float(v)) for v in np.percentile(usual, (25, 50, 75)))
     left, right = place(float(usual.min())), place(float(usual.max()))
-    told = f"{row.label}: {np.isfinite(values).sum()} values, median {np.median(usual):.4g}, {out.sum()} outliers"
-    parts = [
-        f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{html.escape(row.label)}</text>',
+    count = int(np.isfinite(values).sum())
+    told = f"{row.label}: {count} values, median {np.median(usual):.4g}, {out.sum()} outliers"
+    label = html.escape(f"{row.label}, n = {count}")
+    parts = [f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{label}</text>']
+    few = len(set(row.subjects)) < FEWEST
+    box = [
         f"<g><title>{html.escape(told)}</title>",
         f'<line class="axis" x1="{left:.1f}" x2="{right:.1f}" y1="{y}" y2="{y}"/>',
         f'<rect x="{first:.1f}" y="{y - 7}" width="{max(third - first, 1):.1f}" height="14"/>',
         f'<line class="median" x1="{median:.1f}" x2="{median:.1f}" y1="{y - 7}" y2="{y + 7}"/></g>',
     ]
     furthest = sorted(np.flatnonzero(out).tolist(), key=lambda at: -abs(z[at]))[:_MOST]
-    for at in furthest:
+    parts += [] if few else box
+    for at in np.flatnonzero(np.isfinite(values)).tolist() if few else furthest:
         subject = html.escape(row.subjects[at])
         words = f"{subject}, {html.escape(row.label)}: {values[at]:.4g}"
-        dot = f'<circle cx="{place(float(values[at])):.1f}" cy="{y}" r="5"><title>{words}</title></circle>'
+        usually = "" if out[at] else ' class="usual"'
+        dot = f'<circle{usually} cx="{place(float(values[at])):.1f}" cy="{y}" r="5"><title>{words}</title></circle>'
         if row.subjects[at] in pages:
             dot = f'<a href="{subject}.html" aria-label="{words}">{dot}</a>'
         parts.append(dot)

@@ -89,10 +89,10 @@ def chi_blocks(
 def _differences(
     name: str, chis: Mapping[str, Volume], cuts: Cuts, mask: NDArray[np.bool_], numbers: dict[str, str]
 ) -> list[Block]:
-    """COSMOS, or the first map where there is none, less every other."""
+    """COSMOS, or the last map where there is none (a network, for one), less every other."""
     if len(chis) < 2:
         return []
-    base = "cosmos" if "cosmos" in chis else next(iter(chis))
+    base = "cosmos" if "cosmos" in chis else [*chis][-1]
     less: dict[str, Volume] = {}
     for kind, chi in chis.items():
         if kind == base:

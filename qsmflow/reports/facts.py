@@ -256,5 +256,5 @@ def rerun_section(run: RunRecord | None) -> Section:
         return section
     section.blocks.append(Code("Command", run.command))
     if run.toml:
-        section.blocks.append(Code("Configuration, for --config-file", run.toml))
+        section.blocks.append(Details("Configuration", [Code("TOML, for --config-file", run.toml)]))
     return section

@@ -19,7 +19,8 @@ _BAR = 134
 _GAP = 6
 _FOOT = 32
 _MARGIN = 14
-_THIN, _LABEL = 64, 20  # slices lower than this have their labels, of this height, below them
+_LABEL, _TITLE = 20, 26  # heights of the strip below each slice for its labels, and above a row for its name
+_ROOM = 130  # narrower slices have their letters on them, for the coordinate fills the strip
 _LENGTHS = (50, 20, 10, 5, 2, 1)  # mm of the bar below the slices, the longest that is short enough
 
 
@@ -31,7 +32,7 @@ class _Panel:
     column: int
     height: int
     width: int
-    label: int  # row of the label's foot
+    label: int  # row of the middle of the strip below it
 
 
 def _widths(volume: Volume, cuts: Cuts) -> dict[str, tuple[float, float]]:
@@ -40,28 +41,35 @@ def _widths(volume: Volume, cuts: Cuts) -> dict[str, tuple[float, float]]:
 
 
 class Canvas:
-    """Slices laid out in rows at one scale; every volume drawn on it must lie on the voxels of `frame`."""
+    """Slices laid out in rows at one scale; every volume drawn on it must lie on the voxels of `frame`.
 
-    def __init__(self, frame: Volume, cuts: Cuts, rows: Sequence[Sequence[tuple[str, int]]]) -> None:
+    Their labels stand below them, and above each row is room for its name where the rows are `named`.
+    """
+
+    def __init__(
+        self, frame: Volume, cuts: Cuts, rows: Sequence[Sequence[tuple[str, int]]], *, named: bool = False
+    ) -> None:
         self.frame, self.cuts = frame, cuts
         extent = _widths(frame, cuts)
         self.pixel = max(
             sum(extent[plane][0] for plane, _ in row) / (WIDTH - _GAP * (len(row) - 1)) for row in rows if row
         )
         self.panels: list[list[_Panel]] = []
+        self.tops: list[int] = []
         top = 0
         for row in rows:
             sizes = [cut_size(frame, cuts, plane, self.pixel) for plane, _ in row]
             left = (WIDTH - sum(width for _, width in sizes) - _GAP * (len(row) - 1)) // 2
             height = max(height for height, _ in sizes)
-            below = _LABEL if height < _THIN else 0
+            self.tops.append(top)
+            top += _TITLE if named else 0
             line = []
             for (plane, index), (h, w) in zip(row, sizes, strict=True):
                 place = top + (height - h) // 2
-                line.append(_Panel(plane, index, place, max(left, 0), h, w, place + h - 4 + below))
+                line.append(_Panel(plane, index, place, max(left, 0), h, w, place + h + _LABEL // 2))
                 left += w + _GAP
             self.panels.append(line)
-            top += height + below + _GAP
+            top += height + _LABEL + _GAP
         self.height = top - _GAP
 
     def _slice(self, volume: Volume, plane: str, index: int, order: int = 1) -> NDArray[np.float32]:
@@ -124,7 +132,7 @@ def side_by_side(
         at = np.linspace(0, len(numbers) - 1, wanted + 2)[1:-1]
         chosen += [(plane, index) for index in dict.fromkeys(numbers[round(float(a))] for a in at)]
     volumes = list(maps.values())
-    canvas = Canvas(volumes[0], cuts, [chosen] * len(volumes))
+    canvas = Canvas(volumes[0], cuts, [chosen] * len(volumes), named=True)
     return _render(canvas, _masked(canvas, volumes, mask), scale, row_names=list(maps))
 
 
@@ -200,14 +208,15 @@ def _write_labels(sheet: Sheet, canvas: Canvas, row_names: Sequence[str]) -> Non
             left, right, letter = PLANES[panel.plane][3:]
             mm = coordinate(canvas.frame, canvas.cuts, panel.plane, panel.index)
             x0, x1 = _MARGIN + panel.column + 3, _MARGIN + panel.column + panel.width - 4
-            sheet.text(_MARGIN + panel.label, x0, f"{letter} {round(mm):+d} mm", 16, anchor="lb")
+            foot = _MARGIN + panel.label
+            sheet.text(foot, (x0 + x1) / 2, f"{letter} {round(mm):+d} mm", 15, anchor="mm")
             if panel.plane not in seen:
-                middle = _MARGIN + panel.row + panel.height / 2
-                sheet.text(middle, x0, left, 16)
-                sheet.text(middle, x1, right, 16, anchor="rm")
+                beside = foot if panel.width >= _ROOM else _MARGIN + panel.row + panel.height / 2
+                sheet.text(beside, x0, left, 16)
+                sheet.text(beside, x1, right, 16, anchor="rm")
             seen.add(panel.plane)
         if row_names:
-            sheet.text(_MARGIN + line[0].row + 2, _MARGIN + 4, row_names[i], 18, anchor="lt", bold=True)
+            sheet.text(_MARGIN + canvas.tops[i] + _TITLE // 2, _MARGIN + 4, row_names[i], 18, bold=True)
 
 
 def _write_colour_bar(sheet: Sheet, canvas: Canvas, scale: Scale) -> None:

@@ -6,18 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from qsmflow.bids.filenames import natural_key
 from qsmflow.bids.write import write_text
 from qsmflow.core.inversion.cosmos import POOR
 from qsmflow.errors import InputError
 from qsmflow.reports import quality, regions
-from qsmflow.reports.blocks import Block, Cards, Details, Grid, Html, Note, Section
+from qsmflow.reports.blocks import Block, Cards, Details, Grid, Html, Note, Section, Table
 from qsmflow.reports.boxes import Values, boxes
 from qsmflow.reports.cohort import FEWEST, OUTLIER, modified_z, stands_out
 from qsmflow.reports.facts import of_subject
 from qsmflow.reports.page import render
 from qsmflow.reports.record import RunRecord, latest_records
-from qsmflow.reports.tables import COHORT_TABLE, FIGURES_TABLE, REGIONS_TABLE, number, read_table, write_table
+from qsmflow.reports.tables import (
+    COHORT_REGIONS,
+    COHORT_TABLE,
+    FIGURES_TABLE,
+    REGIONS_TABLE,
+    number,
+    read_table,
+    write_table,
+)
 from qsmflow.reports.titles import TITLES
 
 #: What may have failed, in the order in which it is told.
@@ -72,7 +82,7 @@ def write_group_report(out_dir: Path, participants: Sequence[str] = ()) -> Path:
     _measure(figures, ("measure", "map"))
     _measure(told, ("map", "region"))
     _write(out_dir / COHORT_TABLE, quality.COLUMNS, figures)
-    _write(out_dir / "group_rois.tsv", regions.COLUMNS, told)
+    _write(out_dir / COHORT_REGIONS, regions.COLUMNS, told)
     pages = {f"sub-{subject}" for subject in subjects if (Path(out_dir) / f"sub-{subject}.html").exists()}
     sections = [
         _failures_section(subjects, figures, records, pages),
@@ -173,7 +183,8 @@ def _quality_section(figures: Sequence[Row], pages: set[str]) -> Section:
         if out:
             marked.append((len(rows), out))
         values = [_rounded(cells[key].value) if key in cells else None for key in keys]
-        rows.append([subject, _within(subject, series), len(out), *values])
+        whole = any(key[0] == "condition" for key in cells)
+        rows.append([subject, _within(subject, series, whole), len(out), *values])
     head = ["Subject", "Series", "Outliers", *titles]
     plots = [
         boxes(
@@ -193,6 +204,12 @@ def _quality_section(figures: Sequence[Row], pages: set[str]) -> Section:
         "Quality",
         [
             Note(_rule(len({row.subject for row in figures}))),
+            Table(
+                "Figures of quality of the cohort: a value is one of a series, or of a head",
+                ["Figure", "n", "Mean", "SD"],
+                [[title, *_moments(groups[key])] for title, key in zip(titles, keys, strict=True)],
+            ),
+            _files(COHORT_TABLE),
             _grid("quality_table", "Figures of quality", head, rows, marked, pages),
             Details("Distributions of the figures", [Html("".join(plots))]),
         ],
@@ -204,9 +221,24 @@ def _rule(subjects: int) -> str:
     return text + f"With fewer than {FEWEST} values nothing is called one; there are {subjects} subjects."
 
 
-def _within(subject: str, series: str) -> str:
-    """The name of a series without that of its subject."""
-    return series.removeprefix(subject).removeprefix("_") or "all orientations"
+def _within(subject: str, series: str, whole: bool = False) -> str:
+    """The name of a series without that of its subject; `whole` says that it is a head in all its orientations."""
+    rest = series.removeprefix(subject).removeprefix("_")
+    return ", ".join(part for part in (rest, "all orientations" if whole else "") if part) or "single series"
+
+
+def _moments(rows: Sequence[Row]) -> list[str]:
+    """How many values there are, their mean, and their standard deviation (n - 1)."""
+    values = np.array([row.value for row in rows if np.isfinite(row.value)])
+    mean = f"{values.mean():.4g}" if values.size else ""
+    return [str(values.size), mean, f"{values.std(ddof=1):.3g}" if values.size > 1 else ""]
+
+
+def _files(table: str) -> Html:
+    """Links to a table beside the page."""
+    words = table.removesuffix(".tsv")
+    links = f'<a href="{table}">{table}</a>, whose columns <a href="{words}.json">{words}.json</a> describes'
+    return Html(f"<p>Every value: {links}.</p>")
 
 
 def _rounded(value: float) -> float | None:
@@ -224,10 +256,20 @@ def _regions_section(told: Sequence[Row], pages: set[str]) -> Section:
     maps: dict[str, list[Row]] = {}
     for row in told:
         maps.setdefault(row.cells["map"], []).append(row)
-    blocks: list[Block] = []
+    blocks: list[Block] = [
+        Table(
+            "Mean χ of the regions in the cohort (ppm): a value is one of a series, or of a head",
+            ["Region", "Map", "n", "Mean", "SD"],
+            [
+                [_region(region, same), TITLES.get(kind, kind), *_moments(same)]
+                for (region, kind), same in _alike(told, ("region", "map")).items()
+            ],
+        ),
+        _files(COHORT_REGIONS),
+    ]
     for kind, rows in maps.items():
         groups = _alike(rows, ("map", "region"))
-        drawn = [_values(region, same) for (_, region), same in groups.items()]
+        drawn = [_values(_region(region, same), same) for (_, region), same in groups.items()]
         blocks.append(Html(boxes(f"Mean χ of a region, {TITLES.get(kind, kind)}", "ppm", drawn, pages)))
     outliers = sorted((row for row in told if row.out), key=lambda row: -abs(row.z))
     lines: list[list[object]] = [
@@ -235,7 +277,7 @@ def _regions_section(told: Sequence[Row], pages: set[str]) -> Section:
             row.subject,
             _within(row.subject, row.cells["series"]),
             TITLES.get(row.cells["map"], row.cells["map"]),
-            row.cells["region"],
+            _region(row.cells["region"], [row]),
             _rounded(row.value),
             _rounded(row.z),
         ]
@@ -245,6 +287,12 @@ def _regions_section(told: Sequence[Row], pages: set[str]) -> Section:
     if lines:
         blocks.insert(0, _grid("region_outliers", "Regions that stand out", head, lines, [], pages))
     return Section("regions", "Regions", blocks)
+
+
+def _region(name: str, rows: Sequence[Row]) -> str:
+    """The name of a region, marked where one of `rows` has few voxels of it."""
+    fewest = min(number(row.cells["voxels"]) for row in rows)
+    return f"{name} (small: {'from ' if len(rows) > 1 else ''}{fewest:g} voxels)" if fewest < regions.SMALL else name
 
 
 def _grid(

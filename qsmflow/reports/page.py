@@ -18,6 +18,7 @@ def render(title: str, sections: list[Section], run: RunRecord | None) -> str:
     )
     version = run.version if run and run.version else qsmflow.__version__
     started = moment(run.started) if run else ""
+    pictured = any(section.pictures() for section in sections)
     return environment.get_template("page.html").render(
-        title=title, sections=sections, version=version, started=started
+        title=title, sections=sections, version=version, started=started, pictured=pictured
     )

@@ -25,6 +25,9 @@ COLUMNS = {
     "sd": {"Description": "Standard deviation of the susceptibility over the voxels (n - 1).", "Units": "ppm"},
 }
 
+#: Voxels; of fewer, the mean of a region says little.
+SMALL = 10
+
 
 @dataclass(frozen=True)
 class Region:
@@ -101,11 +104,20 @@ def _table(series: str, regions: Iterable[Region], titles: Mapping[str, str]) ->
         rows.setdefault(one.region, {})[one.map] = one
     maps = list(dict.fromkeys(kind for row in rows.values() for kind in row))
     cells = [
-        [name, f"{max(one.volume for one in row.values()):.2f}", *(_value(row.get(kind)) for kind in maps)]
+        [
+            _named(name, max(one.voxels for one in row.values())),
+            f"{max(one.volume for one in row.values()):.2f}",
+            *(_value(row.get(kind)) for kind in maps),
+        ]
         for name, row in rows.items()
     ]
     caption = f"Susceptibility of the regions of {series}: mean ± SD over the voxels (ppm)"
     return Table(caption, ["Region", "Volume (ml)", *(titles.get(kind, kind) for kind in maps)], cells)
+
+
+def _named(name: str, voxels: int) -> str:
+    """The name of a region, marked where it has few voxels."""
+    return name if voxels >= SMALL else f"{name} (small: {voxels} {'voxel' if voxels == 1 else 'voxels'})"
 
 
 def _value(region: Region | None) -> str:

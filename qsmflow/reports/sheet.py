@@ -21,7 +21,7 @@ _BLACK = _VALUES
 _INK = _VALUES + _GREYS - 1
 _INK_COLOUR = "#e9edf2"
 
-Anchor = Literal["lt", "lm", "lb", "rm"]
+Anchor = Literal["lm", "mm", "rm"]
 
 
 class Sheet:

@@ -13,10 +13,11 @@ from qsmflow.bids.naming import sidecar_path
 from qsmflow.bids.write import write_json, write_text
 from qsmflow.errors import InputError
 
-#: A subject's tables below its folder, by its label, and the cohort's figures of quality.
+#: A subject's tables below its folder, by its label, and those of the cohort.
 FIGURES_TABLE = "sub-{}_desc-quality_stats.tsv"
 REGIONS_TABLE = "sub-{}_desc-rois_stats.tsv"
 COHORT_TABLE = "group_quality.tsv"
+COHORT_REGIONS = "group_rois.tsv"
 
 
 def write_table(path: Path, columns: Mapping[str, Mapping[str, str]], rows: Iterable[Sequence[Any]]) -> Path:

@@ -113,6 +113,42 @@ def test_the_range_is_chosen_by_keyboard(visit: Open, subject: Path) -> None:
     assert shown.count() == 1 and str(shown.get_attribute("id")).endswith("_chi_0p2")
 
 
+def test_a_picture_is_enlarged_by_keyboard(visit: Open, subject: Path) -> None:
+    page = visit(subject, viewport={"width": 1000, "height": 900})
+    figure = page.locator("figure[id$=_mask]").first
+    link, close, image = figure.locator("a.open"), figure.get_by_role("link", name="Close"), figure.locator("img")
+    small = image.bounding_box()["width"]
+    assert not close.is_visible()
+    link.press("Enter")
+    assert image.bounding_box()["width"] > 1.4 * small and accessible(page) == []
+    close.press("Enter")
+    assert image.bounding_box()["width"] == small and not close.is_visible()
+    link.press("Enter")
+    page.keyboard.press("Escape")
+    assert image.bounding_box()["width"] == small
+
+
+@pytest.mark.parametrize(("width", "hidden"), [(1200, False), (500, True)])
+def test_words_are_whole_and_a_shade_says_that_a_table_goes_on(
+    visit: Open, subject: Path, width: int, hidden: bool
+) -> None:
+    page = visit(subject, viewport={"width": width, "height": 900})
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    beyond = page.evaluate("[...document.querySelectorAll('.scroll')].map((s) => s.scrollWidth - s.clientWidth)")
+    assert any(beyond) is hidden
+    assert "linear-gradient" in page.evaluate("getComputedStyle(document.querySelector('.scroll')).backgroundImage")
+    first = "[...document.querySelectorAll('tbody th + td')]"
+    ends = page.evaluate(first + ".map((d) => (d.offsetLeft + d.offsetWidth) / d.closest('.scroll').clientWidth)")
+    assert max(ends) <= 1
+
+
+def test_the_sides_are_named_in_the_viewer(visit: Open, subject: Path) -> None:
+    planes = visit(subject).locator(".viewer .plane")
+    assert [planes.nth(i).inner_text().split() for i in range(3)] == [list("LRAP"), list("LRSI"), list("PASI")]
+    corner = planes.first.locator(".left").bounding_box()
+    assert abs(corner["x"] - planes.first.bounding_box()["x"]) < 1
+
+
 def test_the_viewer_draws_what_its_sliders_say(visit: Open, subject: Path) -> None:
     figure = visit(subject).locator(".viewer")
     figure.and_(figure.page.locator("[data-drawn]")).wait_for()
@@ -165,16 +201,21 @@ def test_a_thousand_subjects_are_searched_sorted_and_leafed_through(visit: Open,
     assert table.locator("output").inner_text() == "Rows 26 to 50 of 1000"
     table.get_by_label("Search").fill("sub-0999")
     assert table.locator("output").inner_text() == "Rows 1 to 1 of 1"
+    table.get_by_label("Search").fill("0.5")  # a value of one row
+    assert table.locator("output").inner_text() == "No row fits"
+    table.get_by_label("Search").fill("outlier")
+    assert table.locator("output").inner_text() == "Rows 1 to 2 of 2"
     table.get_by_label("Search").fill("")
     table.get_by_label("with outliers only").check()
     assert table.locator("output").inner_text() == "Rows 1 to 2 of 2"
 
 
-def test_paper_shows_what_is_folded(visit: Open, subject: Path) -> None:
+def test_paper_keeps_what_is_folded_and_shows_no_controls(visit: Open, subject: Path) -> None:
     page = visit(subject, viewport={"width": 794, "height": 1123})  # A4
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("details[open]").count() == 0 and page.locator(".choice figure:visible").count() > 0
+    assert not any(one.is_visible() for one in page.locator("input, select, button").all())
     assert page.locator("nav").is_hidden() and page.locator(".flicker .second").first.is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 794
 

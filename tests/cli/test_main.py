@@ -97,6 +97,20 @@ def test_bad_usage_is_one_line(verb, capsys, argv):
     assert "--help" in error
 
 
+@pytest.mark.parametrize(
+    ("argv", "mend"),
+    [
+        (["simulate", "--voxel-size", "4", "out"], "; put OUT before --voxel-size"),
+        (["run", "--inversion", "tkd", "bids", "out", "participant"], "; put BIDS OUT LEVEL before --inversion"),
+        (["run", "bids", "out", "nothing"], "invalid choice: 'nothing' (choose from"),
+    ],
+)
+def test_an_option_that_takes_what_stands_behind_it_is_told(capsys, argv, mend):
+    assert cli.main(argv) == 2
+    error = capsys.readouterr().err
+    assert mend in error and error.count("; put") == mend.count("; put")
+
+
 def test_version(verb, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["--version"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from qsmflow.reports.figures import _ticks, edge_overlay, mosaic, side_by_side, three_planes
+from qsmflow.reports.figures import _MARGIN, WIDTH, Canvas, _ticks, edge_overlay, mosaic, side_by_side, three_planes
 from qsmflow.reports.scales import chi_scale, field_scale, magnitude_scale, phase_scale, symmetric_limit
 from qsmflow.reports.volume import PLANES, Cuts, Volume, choose_cuts, coordinate, cut, cut_size, load_volume
 
@@ -106,11 +106,27 @@ def test_the_bar_of_wrapped_phase_counts_in_pi_and_a_low_one_has_few_numbers() -
 HALF_TURNS = ("−π", "−π/2", "0", "π/2", "π")
 
 
-def test_labels_of_thin_slices_stand_below_them() -> None:
-    thin = Volume(np.ones((60, 60, 3), np.float32), (2.0, 2.0, 2.0), np.eye(4))
-    axial, coronal, _ = three_planes(thin, Cuts((0, 0, 0), (60, 60, 3), dict.fromkeys(PLANES, (1, 2)))).panels
-    assert axial[0].label < axial[0].row + axial[0].height
-    assert coronal[0].label > coronal[0].row + coronal[0].height + 12
+@pytest.mark.parametrize("shape", [(60, 60, 3), (60, 60, 60)])
+def test_words_stand_beside_the_slices(shape: tuple[int, int, int]) -> None:
+    """Slices all white stay so, for the rims of words upon them would be black."""
+    volume = Volume(np.ones(shape, np.float32), (2.0, 2.0, 2.0), np.eye(4))
+    cuts = Cuts((0, 0, 0), shape, dict.fromkeys(PLANES, (1, 2)))
+    for png, canvas in (
+        (mosaic(volume, cuts, chi_scale(0.1)), three_planes(volume, cuts)),
+        (
+            side_by_side({"TKD": volume, "L2": volume}, cuts, chi_scale(0.1)),
+            Canvas(volume, cuts, [[(plane, at) for plane in PLANES for at in (1, 2)]] * 2, named=True),
+        ),
+    ):
+        shown = pixels(png)[_MARGIN:, _MARGIN : _MARGIN + WIDTH].min(axis=-1)
+        for panel in (panel for line in canvas.panels for panel in line):
+            rows, columns = (
+                slice(panel.row, panel.row + panel.height),
+                slice(panel.column, panel.column + panel.width - 1),
+            )
+            assert shown[rows, columns].min() > 250
+            below = shown[panel.row + panel.height : panel.label + 8, columns]
+            assert below.max() > 200 and panel.label >= panel.row + panel.height + 8
 
 
 def test_outside_of_the_mask_is_dark() -> None:

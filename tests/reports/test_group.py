@@ -11,9 +11,10 @@ import pytest
 
 from qsmflow.cli.main import main
 from qsmflow.errors import InputError
+from qsmflow.reports import quality, regions
 from qsmflow.reports.group import write_group_report
 from qsmflow.reports.record import RunRecord, write_record
-from qsmflow.reports.tables import read_table
+from qsmflow.reports.tables import FIGURES_TABLE, REGIONS_TABLE, read_table, write_table
 from tests.reports.cohort import cohort
 from tests.reports.page import Page
 
@@ -86,6 +87,47 @@ def test_a_thousand_subjects_stay_a_small_page(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert len(re.findall("<[a-z]", text)) < 2000
     assert len(grids(page)["quality_table"]["rows"]) == 1000
+
+
+def small(root: Path, count: int) -> str:
+    """The page of subjects with a single series each, the second of which has COSMOS as well, and a tiny region."""
+    for number in range(1, count + 1):
+        name = f"sub-{number:02d}"
+        figures = [quality.Figure(name, "snr", "", 50.0 + number)]
+        if number == 2:
+            figures = [quality.Figure(f"{name}_acq-a", "snr", "", 52.0), quality.Figure(name, "condition", "", 0.1)]
+        told = [
+            regions.Region(name, "l2", 1, "putamen", 900, 7.2, 0.01 * number, 0.02),
+            regions.Region(name, "l2", 2, "nigra", 5 + number, 0.1, 0.1, 0.02),
+        ]
+        folder = root / name
+        write_table(folder / FIGURES_TABLE.format(name[4:]), quality.COLUMNS, (one.row for one in figures))
+        write_table(folder / REGIONS_TABLE.format(name[4:]), regions.COLUMNS, (one.row for one in told))
+    return write_group_report(root).read_text(encoding="utf-8")
+
+
+def test_few_subjects_are_points_with_their_number_and_moments(tmp_path: Path) -> None:
+    text = small(tmp_path, 4)
+    page = Page(text)
+    assert "<rect" not in text and text.count('<circle class="usual"') == 4 + 1 + 4 + 4
+    assert "putamen, n = 4" in page.text
+    assert page.problems == [] and {"group_quality.tsv", "group_rois.json"} <= set(page.links)
+    lines = [re.sub("<[^>]*>", " ", line).split() for line in text.splitlines()]
+    assert ["putamen", "L2", "4", "0.025", "0.0129"] in lines
+    assert ["SNR", "of", "the", "magnitude", "4", "52.5", "1.29"] in lines
+
+
+def test_small_regions_are_marked_and_a_page_without_pictures_names_no_side(tmp_path: Path) -> None:
+    page = Page(small(tmp_path, 4))
+    assert "nigra (small: from 6 voxels)" in page.text and "putamen (" not in page.text
+    assert "patient's left" not in page.text
+
+
+def test_only_a_head_with_a_condition_is_all_orientations(tmp_path: Path) -> None:
+    small(tmp_path, 3)
+    names = {tuple(row[:2]) for row in grids(tmp_path / "group.html")["quality_table"]["rows"]}
+    assert ("sub-01", "single series") in names and ("sub-02", "all orientations") in names
+    assert ("sub-02", "acq-a") in names
 
 
 def test_chosen_subjects_alone(tmp_path: Path) -> None:

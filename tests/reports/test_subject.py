@@ -118,6 +118,15 @@ def test_maps_are_shown_in_ranges_and_less_each_other(page: Page) -> None:
     assert "COSMOS − L2: RMS (ppm)" in page.text
 
 
+@pytest.mark.usefixtures("blank")
+@pytest.mark.parametrize(("maps", "told"), [(("tkd", "l2", "qsmnet"), "QSMnet"), (("tkd", "l2", "cosmos"), "COSMOS")])
+def test_each_method_is_held_against_the_last(tmp_path: Path, maps: tuple[str, ...], told: str) -> None:
+    for kind in maps:
+        save(tmp_path, {"sub": "01"}, kind, head()["cosmos" if kind == "qsmnet" else kind])
+    text = Page(write_subject_report(tmp_path, "sub-01").read_text(encoding="utf-8")).text
+    assert f"{told} − TKD: RMS (ppm)" in text and f"{told} − L2: RMS (ppm)" in text and "TKD −" not in text
+
+
 def test_one_viewer_a_head_holds_the_maps_of_the_reference(page: Page) -> None:
     assert [name for name in page.ids if name.endswith("_viewer")] == ["sub-01_acq-ori1_viewer"]
 
@@ -135,11 +144,13 @@ def test_labels_tell_the_regions(tmp_path: Path) -> None:
     volumes = head()
     one_series(tmp_path, ("brain", "localmask", "local", "tkd"))
     labels = np.where(volumes["tkd"] > 0.05, 2, 7).astype(np.int16)
-    save(tmp_path, {"sub": "01"}, "rois", labels, Labels={"2": "nuclei"})
+    labels[20, 24, 16:19] = 9
+    save(tmp_path, {"sub": "01"}, "rois", labels, Labels={"2": "nuclei", "9": "vein"})
     page = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8"))
     assert (tmp_path / "sub-01" / "figures" / "sub-01_rois.png").exists()
     rows = read_table(tmp_path / "sub-01" / "sub-01_desc-rois_stats.tsv", REGIONS)
-    assert [row["region"] for row in rows] == ["nuclei", "7"]
+    assert [row["region"] for row in rows] == ["nuclei", "7", "vein"]
+    assert "vein (small: 3 voxels)" in page.text and "nuclei (small" not in page.text
     inside = volumes["tkd"][volumes["tkd"] > 0.05]
     assert float(rows[0]["mean"]) == pytest.approx(inside.mean(), rel=1e-4)
     assert float(rows[0]["volume"]) == pytest.approx(inside.size * 0.036, rel=1e-4)

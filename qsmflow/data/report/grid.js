@@ -51,7 +51,9 @@ function grid(figure) {
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     shown = order.filter((row) => {
-      const text = rows[row].join(" ").toLowerCase();
+      // names and what is said of them, for a word like 02 is in many a number
+      const texts = rows[row].filter((value) => typeof value === "string");
+      const text = [...texts, marks.has(row) ? "outlier" : ""].join(" ").toLowerCase();
       return (!only?.checked || marks.has(row)) && words.every((word) => text.includes(word));
     });
     start = 0;

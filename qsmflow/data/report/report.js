@@ -25,8 +25,9 @@ for (const button of document.querySelectorAll('[data-act="copy"]')) {
     button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
   });
 }
-addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details")) {
-    details.open = true;
+addEventListener("keydown", (event) => {
+  const close = event.key === "Escape" && document.querySelector(".frame:target .close");
+  if (close) {
+    close.click();
   }
 });
