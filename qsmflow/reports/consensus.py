@@ -15,7 +15,7 @@ from qsmflow.reports.blocks import Html, Note, Section, Table
 from qsmflow.reports.boilerplate import bibliography
 from qsmflow.reports.collect import HeadFiles, SeriesFiles
 from qsmflow.reports.loaded import load_all
-from qsmflow.reports.record import RunRecord
+from qsmflow.reports.record import RunRecord, head_of
 from qsmflow.reports.titles import chi_kinds, title_of
 
 #: Longest over shortest edge up to which voxels count as isotropic, and mm that count as 1 mm.
@@ -28,13 +28,20 @@ SUPPLIED = "supplied by the user"
 _ABOUT = (0.5, 1.5)
 
 
-def consensus_section(heads: Sequence[HeadFiles], run: RunRecord | None) -> Section:
-    """The first series of each head against the recommendations, and what a paper has to report of it."""
+def consensus_section(
+    heads: Sequence[HeadFiles], run: RunRecord | None, records: Mapping[str, RunRecord] | None = None
+) -> Section:
+    """The first series of each head against the recommendations, and what a paper has to report of it.
+
+    `records` are those of the runs that computed the heads, by name; `run` is that of the others.
+    """
     section = Section("consensus", "Consensus recommendations", [_work()])
-    settings = tomllib.loads(run.toml) if run else {}
     first = [head.series[0] for head in heads if head.series and head.series[0].native]
     section.blocks += [acquisition_table(series) for series in first]
-    section.blocks += [reporting_table(series, settings) for series in first]
+    for series in first:
+        head = head_of(series.entities, records or {})
+        own = (records or {})[head] if head else run
+        section.blocks.append(reporting_table(series, tomllib.loads(own.toml) if own else {}))
     if not first:
         section.blocks.append(Note("No series is among the derivatives."))
     return section

@@ -15,7 +15,7 @@ from qsmflow.core.geometry import obliquity
 from qsmflow.reports.blocks import Block, Cards, Code, Details, Html, Items, Note, Section, Table
 from qsmflow.reports.boilerplate import bibliography, cited_keys, methods_html, methods_latex, parse_bib
 from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, series_b0
-from qsmflow.reports.record import RunRecord
+from qsmflow.reports.record import RunRecord, citation_name
 from qsmflow.reports.titles import chi_kinds, title_of
 
 
@@ -25,9 +25,17 @@ def _all_files(heads: Iterable[HeadFiles]) -> list[Found]:
 
 
 def summary_section(
-    heads: Sequence[HeadFiles], subject: str, run: RunRecord | None, numbers: Mapping[str, str]
+    heads: Sequence[HeadFiles],
+    subject: str,
+    run: RunRecord | None,
+    numbers: Mapping[str, str],
+    earlier: Sequence[Path] = (),
+    records: Mapping[str, RunRecord] | None = None,
 ) -> Section:
-    """What was found, what ran, what was skipped and why, with which versions."""
+    """What was found, what ran, what was skipped and why, with which versions.
+
+    `earlier` are files left out; `records` those of the runs that computed the heads, by name.
+    """
     section = Section("summary", "Summary")
     series = [one for head in heads for one in head.series]
     kinds = sorted(
@@ -53,6 +61,9 @@ def summary_section(
         )
     )
     section.blocks += _run_blocks(subject, run)
+    section.blocks += _other_runs(run, records or {})
+    if earlier:
+        section.blocks.append(Items("From an earlier run, left out here", [path.name for path in earlier]))
     section.blocks.append(_ran_table(heads))
     section.blocks += _versions(heads)
     return section
@@ -95,6 +106,16 @@ def _run_blocks(subject: str, run: RunRecord | None) -> list[Block]:
     skipped = [f"{who}: {why}" for who, why in run.skipped if of_subject(subject, who)]
     blocks.append(Items("Skipped", skipped or ["nothing"]))
     return blocks
+
+
+def _other_runs(run: RunRecord | None, records: Mapping[str, RunRecord]) -> list[Block]:
+    """Which heads another run computed than that of the page."""
+    told = [
+        f"{head}: by the run started {moment(record.started)}; its methods text is logs/{citation_name(record)}"
+        for head, record in records.items()
+        if run is not None and record.started != run.started
+    ]
+    return [Items("Computed by another run", told)] if told else []
 
 
 def _ran_table(heads: Sequence[HeadFiles]) -> Table:
@@ -224,10 +245,12 @@ def errors_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | No
     return section
 
 
-def methods_section(out_dir: Path) -> Section:
-    """The methods text of ``logs/CITATION.md`` with its references, and the BibTeX to copy."""
+def methods_section(out_dir: Path, run: RunRecord | None = None) -> Section:
+    """The methods text of `run`, or else ``logs/CITATION.md``, with its references, and the BibTeX to copy."""
     section = Section("methods", "Methods")
     source = out_dir / "logs" / "CITATION.md"
+    if run is not None and (own := source.with_name(citation_name(run))).exists():
+        source = own
     if not source.exists():
         section.blocks.append(Note("No methods text was written: logs/CITATION.md is missing."))
         return section
@@ -242,7 +265,7 @@ def methods_section(out_dir: Path) -> Section:
         items.append(f'<li id="ref-{key}">{html.escape(work.full)}{link}</li>')
     if items:
         section.blocks.append(Html(f'<h3 id="references">References</h3><ol class="references">{"".join(items)}</ol>'))
-    copy: list[Block] = [Code("Markdown", markdown), Code("LaTeX", methods_latex(markdown))]
+    copy: list[Block] = [Code("Markdown", markdown), Code("LaTeX", methods_latex(markdown, source.stem))]
     copy += [Code("BibTeX", bib)] if bib else []
     section.blocks.append(Details("Markdown, LaTeX and BibTeX to copy", copy))
     return section
