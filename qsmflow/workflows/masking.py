@@ -11,6 +11,7 @@ from qsmflow.config import QualityMask as QualitySettings
 from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.mask import BrainMask, choose
 from qsmflow.interfaces.unwrap import QualityMask
+from qsmflow.reports.stated import in_brackets, stated
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -55,13 +56,16 @@ def init_masking_wf(
         workflow.connect([(inputnode, brain, [("mask", "in_file")])])
     else:
         method = choose(brain_mask.method, "bet")
-        workflow.__desc__ = f"The brain was masked on the magnitude {_METHODS[method]}. "
+        workflow.__desc__ = (
+            f"The brain was masked on the magnitude {_METHODS[method]}{in_brackets(_of_bet(brain_mask, method))}. "
+        )
         brain = stage_node(BrainMask(**vars(replace(brain_mask, method=method))), "brain_mask", budget)
         workflow.connect([(inputnode, brain, [("combined", "in_file")])])
     last = brain
     if te and quality_mask.threshold > 0:
         workflow.__desc__ += (
-            f"Voxels with a ROMEO phase quality below {quality_mask.threshold:g} were taken out of the mask [@romeo]. "
+            f"Voxels with a ROMEO phase quality below {quality_mask.threshold:g} were taken out of the mask [@romeo]"
+            f"{in_brackets(stated('quality_mask', vars(quality_mask), without=('threshold',)))}. "
         )
         last = stage_node(QualityMask(te=list(te), **vars(quality_mask)), "quality_mask", budget)
         workflow.connect(
@@ -73,3 +77,8 @@ def init_masking_wf(
     workflow.connect([(last, outputnode, [("out_file", "mask")])])
     keep(workflow, last, "out_file", "brain", destination)
     return workflow
+
+
+def _of_bet(settings: MaskSettings, method: str) -> str:
+    """What BET was told, which the embedded method does not know."""
+    return stated("brain_mask", vars(settings), without=("method",)) if method == "bet" else ""

@@ -20,6 +20,7 @@ from qsmflow.core.geometry import rotation_angle
 from qsmflow.core.metrics import dice, nrmse_demeaned
 from qsmflow.interfaces.transforms import read_itk
 from qsmflow.interfaces.volume import load
+from tests.reports.page import Page
 
 ORIENTATIONS = ("ori1", "ori2", "ori3")
 PER_SERIES = ("magnitude", "brain", "total", "noise", "r2star", "local", "localmask", "qsmnet", "l2", "cosmos")
@@ -292,7 +293,7 @@ def test_a_report_mixes_no_maps_of_different_runs(simulated: Path, single: Path,
     assert "TKD, L2" not in page.read_text() and "From an earlier run, left out here" in page.read_text()
     other = [*mask, "--inversion", "tkd", "--background", "lbv", "--tkd-threshold", "0.25"]
     assert run(single, out, "participant", *other) == 0
-    told = page.read_text()
+    whole, told = page.read_text(), Page(page.read_text()).text
     assert "sub-01_acq-ori1_desc-l2_Chimap.nii.gz" in told and "\tl2\t" not in table.read_text()
     assert "L2" not in told and "TKD" in told and "\ttkd\t" in table.read_text()
     assert derivative_path(out, {"sub": "01", "acq": "ori1"}, "l2").is_file()
@@ -300,7 +301,7 @@ def test_a_report_mixes_no_maps_of_different_runs(simulated: Path, single: Path,
     assert len(texts) == 3 and "L2" in texts[0].read_text() and "L2" not in texts[2].read_text()
     (out / "logs" / "CITATION.md").write_text("of another run")
     assert run(single, out, "participant", "--reports-only") == 0
-    assert page.read_text() == told
+    assert page.read_text() == whole
     # where a node fails, the results of an earlier run are left behind it, and are none of this one
     spheres = ["--vsharp-min-radius", "95", "--vsharp-max-radius", "99"]
     assert run(single, out, "participant", *mask, "--inversion", "tkd", *spheres) == 1
