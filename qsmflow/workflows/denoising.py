@@ -8,7 +8,7 @@ from qsmflow.config import Denoiser as DenoiserSettings
 from qsmflow.interfaces.network import Denoiser
 from qsmflow.reports.stated import in_brackets, stated
 
-from .inversion import what_it_sees
+from .inversion import limits_of, what_it_sees
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
 
@@ -53,5 +53,6 @@ def init_denoising_wf(
             (node, outputnode, [("out_file", "local")]),
         ]
     )
-    keep(workflow, node, "out_file", "denoised", destination)
+    limits = limits_of(denoiser.weights)
+    keep(workflow, node, "out_file", "denoised", destination, {"Limits": limits} if limits else {})
     return workflow

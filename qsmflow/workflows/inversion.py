@@ -85,7 +85,8 @@ def init_inversion_wf(
         wires = [("local", "in_file"), ("mask", "mask"), ("csf", "csf"), ("reference_mask", "reference_mask")]
         wires += [(optional, optional) for optional in ("magnitude", "noise") if optional in inputs]
         workflow.connect([(inputnode, node, wires)])
-        keep(workflow, node, "out_file", method, destination)
+        limits = limits_of(getattr(settings, method).weights) if method in config.NETWORKS else {}
+        keep(workflow, node, "out_file", method, destination, {"Limits": limits} if limits else {})
         if method in config.NETWORKS and len(several(getattr(settings, method).weights)) > 1:
             desc = {"desc": spread_of(method)}
             keep(workflow, node, "out_sd", "spread", destination, entities=desc, name=f"save_{method}_spread")
@@ -125,6 +126,12 @@ def what_it_sees(text: str) -> str:
         channels = [INVERSIONS[c.name][1] if c.name in INVERSIONS else c.name for c in card.inputs]
         told.append(f"{card.name}, a {card.network} that sees {', '.join(channels)}")
     return f"weights {'; '.join(told)}"
+
+
+def limits_of(text: str) -> dict[str, str]:
+    """What the weights of a setting are not for, by the name on their card."""
+    cards = [_card(card_path(find(one))) for one in several(text)]
+    return {card.name: card.limits for card in cards if card.limits}
 
 
 def _weight_sentence(methods: tuple[str, ...], settings: config.Config) -> str:

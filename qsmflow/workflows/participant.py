@@ -34,7 +34,7 @@ from qsmflow.nets.weights import check_settings, with_absolute_weights
 from qsmflow.reports.boilerplate import write_citation
 from qsmflow.reports.record import NodeRecord, RunRecord, citation_name, records_of_heads, write_record
 from qsmflow.reports.subject import write_subject_report
-from qsmflow.settings import to_toml
+from qsmflow.settings import to_toml, version_line
 
 from .base import init_qsmflow_wf, methods_sentences
 
@@ -289,7 +289,7 @@ def start_record(request: Request, plan: Plan) -> RunRecord:
         version=qsmflow.__version__,
         found=found,
         skipped=skipped,
-        toml=to_toml(with_absolute_weights(request.settings)),
+        toml=f"{version_line(qsmflow.__version__)}\n{to_toml(with_absolute_weights(request.settings))}",
     )
 
 

@@ -395,6 +395,26 @@ def test_the_methods_text_names_what_was_supplied(tmp_path: Path) -> None:
     assert "The local field was supplied." in told
 
 
+@pytest.mark.parametrize(("given", "threshold"), [(False, 0.3), (False, 0.0), (True, 0.3), (True, 0.0)])
+def test_the_mask_says_how_it_came_about(tmp_path: Path, given: bool, threshold: float) -> None:
+    make_bids(tmp_path / "bids")
+    add_derivative(tmp_path / "given", {"sub": "01"}, "brain")
+    supplied = {"mask": tmp_path / "given"} if given else {}
+    workflow = graph(tmp_path, Config(quality_mask=QualityMask(threshold=threshold)), supplied)
+    told = workflow.get_node("sub_01.series_single.masking.save_brain").inputs.sidecar
+    assert ("as supplied" in told["Description"]) == given
+    assert ("after phase-quality" in told["Description"]) == ("StagesBefore" in told) == (threshold > 0)
+    if threshold:
+        assert (told["StagesBefore"][0]["Method"] == "supplied by the user") == given
+
+
+def test_the_limits_of_networks_stand_beside_their_maps(tmp_path: Path) -> None:
+    workflow = graph(tmp_path, Config(inversion=("siqsm", "l2"), denoise="network"))
+    nodes = {node.name: node for node in real_nodes(workflow)}
+    assert "spheres and cylinders" in nodes["save_siqsm"].inputs.sidecar["Limits"]["siqsm"]
+    assert nodes["save_denoised"].inputs.sidecar["Limits"] and "Limits" not in nodes["save_l2"].inputs.sidecar
+
+
 def test_the_magnitude_tells_how_it_was_acquired_where_the_field_is_supplied(tmp_path: Path) -> None:
     for kind in ("local", "brain"):
         add_derivative(tmp_path / "given", {"sub": "01"}, kind)
