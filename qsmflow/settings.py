@@ -93,6 +93,18 @@ def read_table(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a readable TOML file ({error})") from error
 
 
+def version_line(version: str) -> str:
+    """The comment at the top of the settings of a run: which qsmflow wrote them."""
+    return f"# qsmflow {version}"
+
+
+def written_by(path: Path) -> str | None:
+    """The version of qsmflow whose run left the settings in a readable `path`; None where that is not told."""
+    first, _, _ = Path(path).read_text().partition("\n")
+    start = version_line("")
+    return first.removeprefix(start).strip() if first.startswith(start) else None
+
+
 def presets() -> list[str]:
     """Names of the presets, which stand in ``data/presets``."""
     return sorted(path.stem for path in _PRESETS.glob("*.toml"))

@@ -43,14 +43,20 @@ def show_plan(settings: Config, origins: Mapping[str, str], workflow: Workflow, 
     from rich.console import Console
     from rich.text import Text
 
+    from qsmflow.config import NETWORKS
     from qsmflow.engines.execute import real_nodes
     from qsmflow.settings import to_toml
+    from qsmflow.workflows.inversion import limits_of
 
     console = Console(soft_wrap=True)
     for line in to_toml(settings, lambda name: origins.get(name, "default")).splitlines():
         console.print(Text(line, style="dim" if line.endswith("# default") else ""))
     nodes = real_nodes(workflow)
     console.print()
+    networks = [name for name in settings.inversion if name in NETWORKS]
+    for stage in [*networks, *(["denoiser"] if settings.denoise == "network" else [])]:
+        for name, limits in limits_of(getattr(settings, stage).weights).items():
+            say(f"{stage}: the limits of the weights {name}: {limits}")
     console.print(_tree(nodes, finished))
     to_do = [node for node in nodes if node.fullname not in finished]
     most = f", of at most {max(node.need.memory_gb for node in to_do):.1f} GB" if to_do else ""

@@ -7,11 +7,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import qsmflow
 from qsmflow import config
-from qsmflow.settings import Settings, preset_path, presets, read_table, resolve
+from qsmflow.settings import Settings, preset_path, presets, read_table, resolve, written_by
 
 from .cluster import TABLE
 from .options import add_setting, given
+from .progress import say
 
 #: What a flag of all stages says when no value follows it.
 _ALONE = {"denoise": "network"}
@@ -27,7 +29,9 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings", "later ones win: --sloppy, --preset, --config-file, single flags")
     group.add_argument("--sloppy", action="store_true", help="the preset sloppy: quick and inaccurate, for trying")
     group.add_argument("--preset", metavar="NAME", help=f"settings that come with qsmflow: {', '.join(presets())}")
-    group.add_argument("--config-file", type=Path, metavar="TOML", help="settings; the run log of a run replays it")
+    group.add_argument(
+        "--config-file", type=Path, metavar="TOML", help="settings, such as those that a run left in OUT/logs"
+    )
     for name in _GENERAL:
         add_setting(group, [_flag(name)], config.Config, name, alone=_ALONE.get(name))
     stages = parser.add_argument_group("stages", "settings of single stages; a TOML file sets the same in its tables")
@@ -47,8 +51,16 @@ def _flag(*names: str) -> str:
 
 
 def settings_from(args: argparse.Namespace) -> config.Config:
-    """The settings in `args`; raises `ConfigError` for what cannot be read or set."""
-    return resolve(config.Config, layers_from(args))
+    """The settings in `args`; raises `ConfigError` for what cannot be read or set.
+
+    That another version replays the settings of a run is told.
+    """
+    settings = resolve(config.Config, layers_from(args))
+    version = written_by(args.config_file) if args.config_file is not None else None
+    if version not in (None, qsmflow.__version__):
+        told = f"was written by qsmflow {version}; this is {qsmflow.__version__}, whose maps may differ"
+        say(f"{args.config_file}: {told}", error=True)
+    return settings
 
 
 def layers_from(args: argparse.Namespace) -> list[tuple[str, dict[str, Any]]]:

@@ -125,18 +125,21 @@ def methods_text(sentences: Sequence[str]) -> tuple[str, str]:
     return f"{_INTRO}\n{body}\n\n# References\n", f"{bib}\n" if bib else ""
 
 
-def write_citation(out_dir: Path, sentences: Sequence[str]) -> tuple[Path, Path]:
-    """Write ``logs/CITATION.md``, ``.bib`` and ``.tex`` below `out_dir` and return the paths of the first two."""
+def write_citation(out_dir: Path, sentences: Sequence[str], name: str = "CITATION.md") -> tuple[Path, Path]:
+    """Write ``logs/CITATION.md``, or `name`, ``.bib`` and ``.tex`` below `out_dir`; return the first two paths."""
     markdown, bib = methods_text(sentences)
-    paths = Path(out_dir) / "logs" / "CITATION.md", Path(out_dir) / "logs" / "CITATION.bib"
-    write_text(paths[0], markdown)
-    write_text(paths[1], bib)
-    write_text(paths[0].with_suffix(".tex"), methods_latex(markdown))
-    return paths
+    path = Path(out_dir) / "logs" / name
+    write_text(path, markdown)
+    write_text(path.with_suffix(".bib"), bib)
+    write_text(path.with_suffix(".tex"), methods_latex(markdown, path.stem))
+    return path, path.with_suffix(".bib")
 
 
-def methods_latex(markdown: str) -> str:
-    r"""The paragraphs of a methods text as LaTeX; ``[@a; @b]`` becomes ``\citep{a,b}`` of natbib."""
+def methods_latex(markdown: str, bib: str = "CITATION") -> str:
+    r"""The paragraphs of a methods text as LaTeX; ``[@a; @b]`` becomes ``\citep{a,b}`` of natbib.
+
+    `bib` is the name of the bibliography, without its ending.
+    """
     paragraphs = []
     for part in _paragraphs(markdown):
         # splitting by the citation leaves text and keys in turn
@@ -144,7 +147,7 @@ def methods_latex(markdown: str) -> str:
         pieces[::2] = [_LATEX.sub(lambda match: _LATEX_FOR[match[0]], text) for text in pieces[::2]]
         pieces[1::2] = [rf"\citep{{{re.sub(r'[@ ]', '', keys).replace(';', ',')}}}" for keys in pieces[1::2]]
         paragraphs.append("".join(pieces))
-    return "\\section{Methods}\n" + "\n\n".join(paragraphs) + "\n\n\\bibliography{CITATION}\n"
+    return "\\section{Methods}\n" + "\n\n".join(paragraphs) + f"\n\n\\bibliography{{{bib}}}\n"
 
 
 def _paragraphs(markdown: str) -> list[str]:

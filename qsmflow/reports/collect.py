@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,16 @@ from typing import Any
 import nibabel as nib
 
 from qsmflow.bids.filenames import natural_key, parse_name
-from qsmflow.bids.naming import OUTPUTS, join_entities, sidecar_path
+from qsmflow.bids.naming import OUTPUTS, join_entities, sidecar_path, spread_of
+from qsmflow.config import NETWORKS
 from qsmflow.core.geometry import b0_direction
 from qsmflow.errors import InputError
+from qsmflow.reports.record import head_of, records_of_heads
 
 #: Entities that say what a derivative is, not which series it belongs to.
 _OWN = ("desc", "echo", "part", "space", "from", "to", "mode")
+#: The kinds that a run makes; the other two of `OUTPUTS` are of a simulation.
+_COMPUTED = {*OUTPUTS, *map(spread_of, NETWORKS)} - {"truth", "labels"}
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,13 @@ def series_b0(series: SeriesFiles) -> Sequence[float]:
     return stated if stated is not None else b0_direction(nib.load(next(iter(series.native.values())).path).affine)
 
 
-def collect(out_dir: Path, subject: str) -> list[HeadFiles]:
+def collect(out_dir: Path, subject: str, without: Collection[Path] = ()) -> list[HeadFiles]:
     """Find the heads of `subject` (label without ``sub-``) in the derivative dataset `out_dir`.
 
     The transforms tell which entity names the orientation: it is the one whose value stands after ``from-``.
-    Series that no transform names are heads of their own.
+    Series that no transform names are heads of their own. The files `without` are passed over.
     """
-    paths = sorted((Path(out_dir) / f"sub-{subject}").rglob("sub-*"), key=lambda path: natural_key(path.name))
-    found = [f for path in paths if (f := _identify(path))]
+    found = [f for f in _all_of(out_dir, subject) if f.path not in without]
     transforms = [f for f in found if f.kind == "xfm"]
     maps = [f for f in found if f.kind != "xfm"]
     heads = []
@@ -109,6 +112,29 @@ def collect(out_dir: Path, subject: str) -> list[HeadFiles]:
     for single in _series([f for f in maps if str(f.path) not in used], None):
         heads.append(HeadFiles(single.entities, None, (single,), {}, {}))
     return sorted(heads, key=lambda head: natural_key(head.name))
+
+
+def earlier_files(out_dir: Path, subject: str) -> list[Path]:
+    """The derivatives of `subject` that an earlier run left, and the last run of their head did not make.
+
+    What no run makes, such as a map of another program or the truth of a simulation, is none of them; where no record
+    lists what its run made, there are none.
+    """
+    records = records_of_heads(out_dir, subject)
+    earlier = []
+    for found in _all_of(out_dir, subject):
+        head = head_of(found.entities, records)
+        if head is None or found.kind not in _COMPUTED:
+            continue
+        if found.path.relative_to(out_dir).as_posix() not in records[head].derivatives[head]:
+            earlier.append(found.path)
+    return earlier
+
+
+def _all_of(out_dir: Path, subject: str) -> list[Found]:
+    """Every derivative of `subject`, in the order of their names."""
+    paths = sorted((Path(out_dir) / f"sub-{subject}").rglob("sub-*"), key=lambda path: natural_key(path.name))
+    return [f for path in paths if (f := _identify(path))]
 
 
 def _identify(path: Path) -> Found | None:

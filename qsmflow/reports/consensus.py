@@ -11,12 +11,15 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from qsmflow.config import Config
 from qsmflow.reports.blocks import Html, Note, Section, Table
 from qsmflow.reports.boilerplate import bibliography
-from qsmflow.reports.collect import HeadFiles, SeriesFiles
+from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles
 from qsmflow.reports.loaded import load_all
-from qsmflow.reports.record import RunRecord
+from qsmflow.reports.record import RunRecord, head_of
+from qsmflow.reports.stated import in_brackets, stated
 from qsmflow.reports.titles import chi_kinds, title_of
+from qsmflow.settings import Settings
 
 #: Longest over shortest edge up to which voxels count as isotropic, and mm that count as 1 mm.
 _ISOTROPIC, _FINE = 1.1, 1.05
@@ -24,17 +27,25 @@ _ISOTROPIC, _FINE = 1.1, 1.05
 _EVEN = 2e-4
 #: Method of an intermediate that was not computed.
 SUPPLIED = "supplied by the user"
+_UNWRAPPINGS = {"romeo": "ROMEO", "best_path": "best path", "segue": "SEGUE", "laplacian": "Laplacian"}
 #: Last echo over T2* of the brain that counts as about the same.
 _ABOUT = (0.5, 1.5)
 
 
-def consensus_section(heads: Sequence[HeadFiles], run: RunRecord | None) -> Section:
-    """The first series of each head against the recommendations, and what a paper has to report of it."""
+def consensus_section(
+    heads: Sequence[HeadFiles], run: RunRecord | None, records: Mapping[str, RunRecord] | None = None
+) -> Section:
+    """The first series of each head against the recommendations, and what a paper has to report of it.
+
+    `records` are those of the runs that computed the heads, by name; `run` is that of the others.
+    """
     section = Section("consensus", "Consensus recommendations", [_work()])
-    settings = tomllib.loads(run.toml) if run else {}
     first = [head.series[0] for head in heads if head.series and head.series[0].native]
     section.blocks += [acquisition_table(series) for series in first]
-    section.blocks += [reporting_table(series, settings) for series in first]
+    for series in first:
+        head = head_of(series.entities, records or {})
+        own = (records or {})[head] if head else run
+        section.blocks.append(reporting_table(series, tomllib.loads(own.toml) if own else {}))
     if not first:
         section.blocks.append(Note("No series is among the derivatives."))
     return section
@@ -110,12 +121,13 @@ def reporting_table(series: SeriesFiles, settings: Mapping[str, Any]) -> Table:
     """What is to be reported with a susceptibility map, as far as derivatives and `settings` (of the run) tell it."""
     image = nib.load(next(iter(series.native.values())).path)
     b0 = series.value("MagneticFieldStrength")
-    done = {kind: str(found.sidecar.get("Method", "not stated")) for kind, found in series.native.items()}
-    maps = [f"{title_of(kind)} ({done[kind]})" for kind in chi_kinds(series.native)]
+    done = {kind: _how(found) for kind, found in series.native.items()}
+    maps = [_map(kind, series.native[kind]) for kind in chi_kinds(series.native)]
     software = series.value("Software") or {}
-    unwrap = str(settings.get("unwrap", {}).get("method", "not stated"))
-    if done.get("total", SUPPLIED) == SUPPLIED and {"total", "local"} & done.keys():
-        unwrap = "none: the field was supplied"
+    method = str(settings.get("unwrap", {}).get("method", "not stated"))
+    unwrap, fit = _UNWRAPPINGS.get(method, method), done.get("total", "not stated")
+    if given := supplied_field(series):
+        unwrap = fit = f"none: the {given} field was supplied"
     rows = [
         ["Field strength", f"{float(b0):.3g} T" if b0 is not None else "not stated"],
         ["Echo times", _times(echo_times(series))],
@@ -123,7 +135,7 @@ def reporting_table(series: SeriesFiles, settings: Mapping[str, Any]) -> Table:
         ["Voxel", " × ".join(f"{float(size):.3g}" for size in image.header.get_zooms()[:3]) + " mm"],
         *_scan_rows(series),
         ["Unwrapping", unwrap],
-        ["Combination of echoes", done.get("total", "not stated")],
+        ["Combination of echoes", fit],
         ["Masking", done.get("brain", "not stated")],
         ["Background removal", done.get("local", "not stated")],
         ["Inversion", "; ".join(maps) or "none"],
@@ -131,6 +143,37 @@ def reporting_table(series: SeriesFiles, settings: Mapping[str, Any]) -> Table:
         ["Software", ", ".join(f"{name} {version}" for name, version in software.items()) or "not stated"],
     ]
     return Table(f"To report with the maps of {series.name}", ["Item", "Value"], rows)
+
+
+def supplied_field(series: SeriesFiles) -> str:
+    """``local`` or ``total``, the field of `series` that the user supplied; empty where it was computed."""
+    for kind in ("local", "total"):
+        if kind in series.native and series.native[kind].sidecar.get("Method") == SUPPLIED:
+            return kind
+    return ""
+
+
+def _how(found: Found) -> str:
+    """The stages that made `found`, as far as its sidecar tells them, each with the settings that decide."""
+    stages = [*(found.sidecar.get("StagesBefore") or []), found.sidecar]
+    return ", then ".join(
+        str(one.get("Method", "not stated")) + in_brackets(_settings(one, without=("method",))) for one in stages
+    )
+
+
+def _map(kind: str, found: Found) -> str:
+    """A χ map: its title, the method behind it where that is called otherwise, and the settings that decide."""
+    title, method = title_of(kind), str(found.sidecar.get("Method", "not stated"))
+    told = [method] if method != title else []
+    settings = _settings(found.sidecar)
+    if isinstance(found.stated("ChosenWeight"), int | float):
+        settings += f", the weight chosen by {(found.sidecar.get('Parameters') or {}).get('choose_weight')}"
+    return title + in_brackets("; ".join([*told, *([settings] if settings else [])]))
+
+
+def _settings(stage: Mapping[str, Any], without: Sequence[str] = ()) -> str:
+    name, parameters = str(stage.get("Stage")), stage.get("Parameters") or {}
+    return stated(name, parameters, without=without) if isinstance(getattr(Config(), name, None), Settings) else ""
 
 
 def _scan_rows(series: SeriesFiles) -> list[list[str]]:

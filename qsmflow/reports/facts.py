@@ -15,7 +15,8 @@ from qsmflow.core.geometry import obliquity
 from qsmflow.reports.blocks import Block, Cards, Code, Details, Html, Items, Note, Section, Table
 from qsmflow.reports.boilerplate import bibliography, cited_keys, methods_html, methods_latex, parse_bib
 from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, series_b0
-from qsmflow.reports.record import RunRecord
+from qsmflow.reports.consensus import SUPPLIED, supplied_field
+from qsmflow.reports.record import RunRecord, citation_name
 from qsmflow.reports.titles import chi_kinds, title_of
 
 
@@ -25,9 +26,17 @@ def _all_files(heads: Iterable[HeadFiles]) -> list[Found]:
 
 
 def summary_section(
-    heads: Sequence[HeadFiles], subject: str, run: RunRecord | None, numbers: Mapping[str, str]
+    heads: Sequence[HeadFiles],
+    subject: str,
+    run: RunRecord | None,
+    numbers: Mapping[str, str],
+    earlier: Sequence[Path] = (),
+    records: Mapping[str, RunRecord] | None = None,
 ) -> Section:
-    """What was found, what ran, what was skipped and why, with which versions."""
+    """What was found, what ran, what was skipped and why, with which versions.
+
+    `earlier` are files left out; `records` those of the runs that computed the heads, by name.
+    """
     section = Section("summary", "Summary")
     series = [one for head in heads for one in head.series]
     kinds = sorted(
@@ -52,7 +61,14 @@ def summary_section(
             ]
         )
     )
-    section.blocks += _run_blocks(subject, run)
+    section.blocks += _run_blocks(subject, run, _not_computed(series))
+    section.blocks += _other_runs(run, records or {})
+    if earlier:
+        section.blocks.append(Items("From an earlier run, left out here", [path.name for path in earlier]))
+    warnings = _warnings(heads)
+    section.blocks.append(Items(f"Warnings ({len(warnings)})", warnings or ["none"]))
+    if limits := _limits(heads):
+        section.blocks.append(Items("Limits of the networks", limits))
     section.blocks.append(_ran_table(heads))
     section.blocks += _versions(heads)
     return section
@@ -80,7 +96,7 @@ def moment(iso: str) -> str:
     return text.replace("+00:00", " UTC")
 
 
-def _run_blocks(subject: str, run: RunRecord | None) -> list[Block]:
+def _run_blocks(subject: str, run: RunRecord | None, not_computed: Sequence[str]) -> list[Block]:
     if run is None:
         return [Note("No run record was found beside the derivatives: what was skipped or failed cannot be told.")]
     errors = [error for error in run.errors if of_subject(subject, *error)]
@@ -93,8 +109,32 @@ def _run_blocks(subject: str, run: RunRecord | None) -> list[Block]:
     if run.found:
         blocks.append(Items("Found", [text for text in run.found if of_subject(subject, text)]))
     skipped = [f"{who}: {why}" for who, why in run.skipped if of_subject(subject, who)]
-    blocks.append(Items("Skipped", skipped or ["nothing"]))
+    blocks.append(Items("Skipped", [*skipped, *not_computed] or ["nothing"]))
     return blocks
+
+
+def _not_computed(series: Sequence[SeriesFiles]) -> list[str]:
+    """The stages that were left out because what they make was supplied, and of which series."""
+    left_out: dict[str, list[str]] = {}
+    for one in series:
+        field = supplied_field(one)
+        if field:
+            stages = "Unwrapping, field fit and background removal" if field == "local" else "Unwrapping and field fit"
+            left_out.setdefault(f"{stages}: the {field} field was supplied", []).append(one.name)
+        told = one.native["brain"].sidecar if "brain" in one.native else {}
+        if SUPPLIED in {stage.get("Method") for stage in (told, *(told.get("StagesBefore") or []))}:
+            left_out.setdefault("Brain extraction: the mask was supplied", []).append(one.name)
+    return [f"{what} ({', '.join(of)})" for what, of in left_out.items()]
+
+
+def _other_runs(run: RunRecord | None, records: Mapping[str, RunRecord]) -> list[Block]:
+    """Which heads another run computed than that of the page."""
+    told = [
+        f"{head}: by the run started {moment(record.started)}; its methods text is logs/{citation_name(record)}"
+        for head, record in records.items()
+        if run is not None and record.started != run.started
+    ]
+    return [Items("Computed by another run", told)] if told else []
 
 
 def _ran_table(heads: Sequence[HeadFiles]) -> Table:
@@ -103,7 +143,9 @@ def _ran_table(heads: Sequence[HeadFiles]) -> Table:
         methods, count, _ = rows.get(found.kind, (set(), 0, ""))
         if method := found.sidecar.get("Method"):
             methods.add(str(method))
-        told = OUTPUTS[found.kind].description if found.kind in OUTPUTS else str(found.sidecar.get("Description", ""))
+        told = str(
+            found.sidecar.get("Description") or (OUTPUTS[found.kind].description if found.kind in OUTPUTS else "")
+        )
         rows[found.kind] = (methods, count + 1, told)
     order = [*OUTPUTS, *sorted(set(rows) - set(OUTPUTS))]
     table = [
@@ -207,27 +249,44 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+def _warnings(heads: Sequence[HeadFiles]) -> list[str]:
+    """What the sidecars warn of, each text once, with the files that it is of."""
+    warnings: dict[str, list[str]] = {}
+    for found in _all_files(heads):
+        for text in found.warnings:
+            warnings.setdefault(text, []).append(f"{_where(found)} {title_of(found.kind)}")
+    return [f"{text} ({', '.join(of)})" for text, of in warnings.items()]
+
+
+def _limits(heads: Sequence[HeadFiles]) -> list[str]:
+    """What the networks that were used are not for, as their cards and hence the sidecars say."""
+    told = [
+        f"{title_of(found.kind)}, weights {name}: {limits}"
+        for found in _all_files(heads)
+        for name, limits in (found.sidecar.get("Limits") or {}).items()
+    ]
+    return list(dict.fromkeys(told))
+
+
 def errors_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | None) -> Section:
     """Nodes that failed, with their crash files, and warnings that stages left in their sidecars."""
     section = Section("errors", "Errors and warnings")
     errors = [[node, file] for node, file in (run.errors if run else ()) if of_subject(subject, node, file)]
     if errors:
         section.blocks.append(Table("Nodes that failed", ["Node", "Crash file"], errors))
-    warnings: dict[str, list[str]] = {}
-    for found in _all_files(heads):
-        for text in found.warnings:
-            warnings.setdefault(text, []).append(f"{_where(found)} {title_of(found.kind)}")
-    if warnings:
-        section.blocks.append(Items("Warnings", [f"{text} ({', '.join(of)})" for text, of in warnings.items()]))
+    if warnings := _warnings(heads):
+        section.blocks.append(Items("Warnings", warnings))
     if not section.blocks:
         section.blocks.append(Note("None were recorded."))
     return section
 
 
-def methods_section(out_dir: Path) -> Section:
-    """The methods text of ``logs/CITATION.md`` with its references, and the BibTeX to copy."""
+def methods_section(out_dir: Path, run: RunRecord | None = None) -> Section:
+    """The methods text of `run`, or else ``logs/CITATION.md``, with its references, and the BibTeX to copy."""
     section = Section("methods", "Methods")
     source = out_dir / "logs" / "CITATION.md"
+    if run is not None and (own := source.with_name(citation_name(run))).exists():
+        source = own
     if not source.exists():
         section.blocks.append(Note("No methods text was written: logs/CITATION.md is missing."))
         return section
@@ -242,7 +301,7 @@ def methods_section(out_dir: Path) -> Section:
         items.append(f'<li id="ref-{key}">{html.escape(work.full)}{link}</li>')
     if items:
         section.blocks.append(Html(f'<h3 id="references">References</h3><ol class="references">{"".join(items)}</ol>'))
-    copy: list[Block] = [Code("Markdown", markdown), Code("LaTeX", methods_latex(markdown))]
+    copy: list[Block] = [Code("Markdown", markdown), Code("LaTeX", methods_latex(markdown, source.stem))]
     copy += [Code("BibTeX", bib)] if bib else []
     section.blocks.append(Details("Markdown, LaTeX and BibTeX to copy", copy))
     return section

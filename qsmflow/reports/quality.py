@@ -39,7 +39,7 @@ MEASURES = {
     "phase": Measure(
         "Brain with reliable phase", "%", "low", "Share of the brain mask that phase-quality masking kept."
     ),
-    "brain": Measure("Brain mask", "ml", "both", "Volume of the mask after phase-quality masking."),
+    "brain": Measure("Brain mask", "ml", "both", "Volume of the mask."),
     "kept": Measure("Brain kept by background removal", "%", "low", "Local-field mask over brain mask."),
     "rim": Measure(
         "Local field at the rim", "", "high", "Its root mean square in the outer 4 mm of its mask over that inside."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qsmflow.bids.write import write_json
@@ -45,7 +46,9 @@ class RunRecord:
     nodes
         What each executed node took.
     toml
-        The whole configuration; ``--config-file`` replays it.
+        The whole configuration, for ``--config-file``.
+    derivatives
+        What the run made or found finished of each head: paths below the derivative dataset, by the head's name.
     """
 
     command: str
@@ -59,6 +62,7 @@ class RunRecord:
     cached: int = 0
     nodes: tuple[NodeRecord, ...] = ()
     toml: str = ""
+    derivatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def subjects(self) -> set[str]:
@@ -71,6 +75,11 @@ def record_path(out_dir: Path, record: RunRecord) -> Path:
     """``out_dir/logs/run-<started>.json``; the start time, without punctuation, sorts the runs."""
     stamp = "".join(c for c in record.started if c.isalnum())
     return Path(out_dir) / "logs" / f"run-{stamp}.json"
+
+
+def citation_name(record: RunRecord) -> str:
+    """``run-<started>_CITATION.md``: the methods text of the run, beside its record."""
+    return f"{record_path(Path(), record).stem}_CITATION.md"
 
 
 def write_record(out_dir: Path, record: RunRecord) -> Path:
@@ -92,7 +101,9 @@ def read_record(path: Path) -> RunRecord:
         content = json.loads(Path(path).read_text())
         pairs = {name: tuple((str(a), str(b)) for a, b in content.pop(name, ())) for name in ("skipped", "errors")}
         nodes = tuple(NodeRecord(**node) for node in content.pop("nodes", ()))
-        return RunRecord(**{**content, **pairs, "nodes": nodes, "found": tuple(content.get("found", ()))})
+        made = {head: tuple(paths) for head, paths in content.pop("derivatives", {}).items()}
+        found = tuple(content.get("found", ()))
+        return RunRecord(**{**content, **pairs, "nodes": nodes, "found": found, "derivatives": made})
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a run record of qsmflow ({error}); delete it and run again") from error
 
@@ -113,3 +124,22 @@ def latest_records(out_dir: Path) -> dict[str, RunRecord]:
         record = read_record(path)
         latest |= dict.fromkeys(record.subjects, record)
     return latest
+
+
+def records_of_heads(out_dir: Path, subject: str) -> dict[str, RunRecord]:
+    """The record of the last run that computed each head of `subject`, by the head's name.
+
+    A run of an earlier version, whose record does not list its derivatives, is left out.
+    """
+    latest: dict[str, RunRecord] = {}
+    for path in sorted((Path(out_dir) / "logs").glob("run-*.json")):
+        record = read_record(path)
+        own = [head for head in record.derivatives if head.split("_")[0] == f"sub-{subject}"]
+        latest |= dict.fromkeys(own, record)
+    return latest
+
+
+def head_of(entities: Mapping[str, str], heads: Iterable[str]) -> str | None:
+    """The last of `heads`, by name (``sub-01_ses-a``), that a file of `entities` belongs to: it has all of theirs."""
+    own = {f"{key}-{value}" for key, value in entities.items()}
+    return next((head for head in reversed([*heads]) if own.issuperset(head.split("_"))), None)

@@ -9,10 +9,10 @@ from qsmflow.bids.write import write_bytes, write_text
 from qsmflow.errors import InputError
 from qsmflow.reports import facts, maps, orientations, quality, regions
 from qsmflow.reports.blocks import Section
-from qsmflow.reports.collect import HeadFiles, collect
+from qsmflow.reports.collect import HeadFiles, collect, earlier_files
 from qsmflow.reports.consensus import consensus_section
 from qsmflow.reports.page import render
-from qsmflow.reports.record import RunRecord, latest_record
+from qsmflow.reports.record import RunRecord, latest_record, records_of_heads
 from qsmflow.reports.tables import COHORT_TABLE, FIGURES_TABLE, REGIONS_TABLE, read_table, write_table
 from qsmflow.reports.timing import timing_section
 from qsmflow.reports.titles import TITLES
@@ -45,11 +45,12 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
     """
     out_dir, label = Path(out_dir), subject.removeprefix("sub-")
     run = run or latest_record(out_dir, label)
-    heads = collect(out_dir, label)
+    earlier = earlier_files(out_dir, label)
+    heads = collect(out_dir, label, earlier)
     if not heads and run is None:
         raise InputError(f"{out_dir}: no derivative of sub-{label} and no run record; run the participant level first")
     found = _look(heads)
-    sections = _sections(out_dir, label, heads, found, run)
+    sections = _sections(out_dir, label, heads, found, run, earlier)
     folder = out_dir / f"sub-{label}"
     for section in sections:
         for picture in section.pictures():
@@ -95,22 +96,23 @@ def _look(heads: list[HeadFiles]) -> _Found:
 
 
 def _sections(
-    out_dir: Path, subject: str, heads: list[HeadFiles], found: _Found, run: RunRecord | None
+    out_dir: Path, subject: str, heads: list[HeadFiles], found: _Found, run: RunRecord | None, earlier: list[Path]
 ) -> list[Section]:
     """All sections of the page, in order."""
     table = out_dir / COHORT_TABLE
     cohort = read_table(table, quality.COLUMNS) if table.exists() else []
+    records = records_of_heads(out_dir, subject)
     others = [row for row in cohort if row["subject"] != f"sub-{subject}"]
     return [
-        facts.summary_section(heads, subject, run, next(iter(found.measured.values()), {})),
+        facts.summary_section(heads, subject, run, next(iter(found.measured.values()), {}), earlier, records),
         facts.acquisition_section(heads),
-        consensus_section(heads, run),
+        consensus_section(heads, run, records),
         quality.quality_section(found.figures, others, TITLES),
         regions.regions_section(found.regions, TITLES),
         *found.shown,
         facts.numbers_section(found.measured, found.shared, heads),
         timing_section(subject, run),
         facts.errors_section(heads, subject, run),
-        facts.methods_section(out_dir),
+        facts.methods_section(out_dir, run),
         facts.rerun_section(run),
     ]

@@ -50,8 +50,8 @@ def init_cores_wf(*, budget: Budget, destination: Destination, name: str = "core
     workflow = Workflow(name=name)
     workflow.__desc__ = (
         "Approximate cores of the deep nuclei, ellipsoids that come with qsmflow and are smaller than the nuclei, were "
-        "placed where they stand out in the first susceptibility map of each series, starting from an affine "
-        "registration of the outline of a brain to the magnitude. "
+        "sought in the first susceptibility map of each series, from an affine registration of the outline of a brain "
+        "to the magnitude on, and placed where they stand out; where they do not, none are told. "
     )
     inputnode = fields_node(["chi", "magnitude", "mask"], "inputnode")
     node = stage_node(PlaceCores(), "place_cores", budget)

@@ -8,6 +8,7 @@ from nipype.pipeline.engine import Workflow
 
 from qsmflow import config
 from qsmflow.interfaces.background import ISMV, LBV, PDF, RESHARP, VSHARP
+from qsmflow.reports.stated import in_brackets, stated
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -61,15 +62,39 @@ def init_background_wf(
     workflow.connect([(removal, outputnode, [("out_file", "local"), ("out_mask", "mask")])])
     sentences = [_sentence(stage, settings, weighted) for stage in stages]
     workflow.__desc__ = f"The background field was removed by {', and what this left by '.join(sentences)}. "
-    earlier = [{"Stage": stage, "Parameters": vars(getattr(settings, stage))} for stage in stages[:-1]]
+    earlier = [
+        {"Stage": stage, "Method": REMOVALS[stage].method, "Parameters": vars(getattr(settings, stage))}
+        for stage in stages[:-1]
+    ]
     sidecar = {"StagesBefore": earlier} if earlier else {}
     keep(workflow, removal, "out_file", "local", destination, sidecar)
     keep(workflow, removal, "out_mask", "localmask", destination, sidecar)
     return workflow
 
 
+#: Settings that a sentence tells in words of its own, or that only the other deconvolution knows.
+_ELSEWHERE = {
+    "vsharp": {
+        "fit": ("max_radius", "min_radius", "deconvolution", "threshold"),
+        "inverse": ("max_radius", "min_radius", "deconvolution", "threshold", "iterations", "block"),
+    },
+    "resharp": ("radius", "weight"),
+    "lbv": ("peel",),
+    "ismv": ("radius",),
+}
+
+
 def _sentence(stage: str, settings: config.Config, weighted: bool) -> str:
     """How a stage removes the background, for the methods text."""
+    own = getattr(settings, stage)
+    elsewhere = _ELSEWHERE.get(stage, ())
+    if isinstance(elsewhere, dict):
+        elsewhere = elsewhere[own.deconvolution]
+    return _how(stage, settings, weighted) + in_brackets(stated(stage, vars(own), without=elsewhere))
+
+
+def _how(stage: str, settings: config.Config, weighted: bool) -> str:
+    """The method of a stage, its reference and what decides on the result."""
     if stage == "vsharp":
         how = {
             "fit": "the local field deconvolved by a fit of sources inside the mask [@ssqsm]",

@@ -12,6 +12,7 @@ from qsmflow.engines.resources import Need, ask
 from qsmflow.interfaces.cosmos import COSMOS, COSMOSKSpace
 from qsmflow.interfaces.derivatives import Supplied
 from qsmflow.interfaces.registration import ApplyRigid
+from qsmflow.reports.stated import in_brackets, stated
 
 from .inversion import zero_sentence
 from .nodes import Budget, Destination, fields_node, keep, stage_node
@@ -64,9 +65,10 @@ def init_cosmos_wf(
     weights = ""
     if orientation_weights == "residual":
         weights = "Each orientation was weighted by how well its field agrees with that of a first map. "
+    solver = in_brackets(stated("cosmos", vars(cosmos)))
     workflow.__desc__ = (
         f"COSMOS [@cosmos] was computed from {orientations} orientations, in closed form and by masked, "
-        f"magnitude-weighted least squares. {weights}{zero_sentence(reference)}"
+        f"magnitude-weighted least squares{solver}. {weights}{zero_sentence(reference)}"
     )
     per_orientation = [f"{f}_{i}" for f in PER_ORIENTATION for i in range(orientations)]
     inputnode = fields_node([*per_orientation, "csf", "reference_mask"], "inputnode")

@@ -6,7 +6,9 @@ from nipype.pipeline.engine import Workflow
 
 from qsmflow.config import Denoiser as DenoiserSettings
 from qsmflow.interfaces.network import Denoiser
+from qsmflow.reports.stated import in_brackets, stated
 
+from .inversion import limits_of, what_it_sees
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
 
@@ -38,7 +40,10 @@ def init_denoising_wf(
     local
     """
     workflow = Workflow(name=name)
-    workflow.__desc__ = "Noise was taken out of the local field by a U-Net [@unet]. "
+    told = [what_it_sees(denoiser.weights), stated("denoiser", vars(denoiser), without=("weights",))]
+    workflow.__desc__ = (
+        f"Noise was taken out of the local field by a U-Net [@unet]{in_brackets('; '.join(filter(None, told)))}. "
+    )
     inputnode = fields_node(["local", "mask", "noise"], "inputnode")
     outputnode = fields_node(["local"], "outputnode")
     node = stage_node(Denoiser(b0_dir=b0_dir, **vars(denoiser)), "denoiser", budget)
@@ -48,5 +53,6 @@ def init_denoising_wf(
             (node, outputnode, [("out_file", "local")]),
         ]
     )
-    keep(workflow, node, "out_file", "denoised", destination)
+    limits = limits_of(denoiser.weights)
+    keep(workflow, node, "out_file", "denoised", destination, {"Limits": limits} if limits else {})
     return workflow

@@ -8,6 +8,7 @@ from qsmflow.config import Field as FieldSettings
 from qsmflow.config import Unwrap as UnwrapSettings
 from qsmflow.interfaces.field import FieldMap
 from qsmflow.interfaces.unwrap import Unwrap
+from qsmflow.reports.stated import in_brackets, stated
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -31,7 +32,7 @@ _RAMPS = {
 
 _FITS = {
     "weighted": "The echoes were combined by a least-squares fit weighted by the squared magnitude. ",
-    "nonlinear": "The field was fitted to the complex signal of the echoes [@nonlinearfit]. ",
+    "nonlinear": "The field was fitted to the complex signal of the echoes [@nonlinearfit]{}. ",
 }
 
 
@@ -93,4 +94,5 @@ def _methods_text(unwrap: UnwrapSettings, field: FieldSettings, echoes: int) -> 
     ramp = _RAMPS[unwrap.bipolar] if echoes > 2 else ""
     offset = "The receiver phase offset was removed by MCPC-3D-S [@mcpc3ds]. " if unwrap.remove_offset else ""
     how = "individual" if unwrap.method == "laplacian" else unwrap.echoes
-    return ramp + offset + _ECHOES[how].format(method) + _FITS[field.method]
+    solver = in_brackets(stated("field", vars(field), without=("method",))) if field.method == "nonlinear" else ""
+    return ramp + offset + _ECHOES[how].format(method) + _FITS[field.method].format(solver)

@@ -14,6 +14,7 @@ from qsmflow.interfaces.iterative import NDI, NLTGV, NLTV, RTS, TGV, TV, WHTV
 from qsmflow.interfaces.network import SIQSM, DeepQSM, QSMnet, QSMnetPlus
 from qsmflow.nets.card import read
 from qsmflow.nets.weights import card_path, find, several, while_unchanged
+from qsmflow.reports.stated import in_brackets, stated
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -84,21 +85,27 @@ def init_inversion_wf(
         wires = [("local", "in_file"), ("mask", "mask"), ("csf", "csf"), ("reference_mask", "reference_mask")]
         wires += [(optional, optional) for optional in ("magnitude", "noise") if optional in inputs]
         workflow.connect([(inputnode, node, wires)])
-        keep(workflow, node, "out_file", method, destination)
+        limits = limits_of(getattr(settings, method).weights) if method in config.NETWORKS else {}
+        keep(workflow, node, "out_file", method, destination, {"Limits": limits} if limits else {})
         if method in config.NETWORKS and len(several(getattr(settings, method).weights)) > 1:
             desc = {"desc": spread_of(method)}
             keep(workflow, node, "out_sd", "spread", destination, entities=desc, name=f"save_{method}_spread")
     names = [INVERSIONS[method][1] for method in methods]
-    for place, method in enumerate(methods):
-        if method in config.NETWORKS:
-            names[place] += _what_it_sees(getattr(settings, method).weights)
     if "medi" in methods:  # without a scale of the phase its data term is linear
         names[methods.index("medi")] += " with a nonlinear data term [@nonlinearfit]" if te and b0 else ""
+    for place, method in enumerate(methods):
+        own = getattr(settings, method)
+        seen = [what_it_sees(own.weights)] if method in config.NETWORKS else []
+        told = stated(method, vars(own), without=("weights",))
+        names[place] += in_brackets("; ".join([*seen, *([told] if told else [])]))
     workflow.__desc__ = (
         f"Susceptibility was computed by {' and by '.join(names)}. {_weight_sentence(methods, settings)}"
     )
     if settings.two_pass:
-        workflow.__desc__ += "Strong sources were inverted first, and their field taken out [@starqsm; @qsmxt]. "
+        workflow.__desc__ += (
+            f"Sources stronger than {settings.two_pass:g} ppm were inverted first, and their field taken out "
+            "[@starqsm; @qsmxt]. "
+        )
     workflow.__desc__ += zero_sentence(settings.reference)
     return workflow
 
@@ -111,14 +118,20 @@ def phase_time(te: tuple[float, ...]) -> float:
     return round(min((after - before for before, after in pairwise(te)), default=te[0]), 9)
 
 
-def _what_it_sees(text: str) -> str:
+def what_it_sees(text: str) -> str:
     """Which weights were used, and what they see, for the methods text."""
     told = []
     for one in several(text):
         card = _card(card_path(find(one)))
         channels = [INVERSIONS[c.name][1] if c.name in INVERSIONS else c.name for c in card.inputs]
         told.append(f"{card.name}, a {card.network} that sees {', '.join(channels)}")
-    return f" (weights {'; '.join(told)})"
+    return f"weights {'; '.join(told)}"
+
+
+def limits_of(text: str) -> dict[str, str]:
+    """What the weights of a setting are not for, by the name on their card."""
+    cards = [_card(card_path(find(one))) for one in several(text)]
+    return {card.name: card.limits for card in cards if card.limits}
 
 
 def _weight_sentence(methods: tuple[str, ...], settings: config.Config) -> str:
@@ -132,8 +145,8 @@ def _weight_sentence(methods: tuple[str, ...], settings: config.Config) -> str:
         "whiteness": "the whiteness of the residual [@whiteness]",
     }
     return (
-        f"The weight of {' and '.join(weighted)} was sought by {ways[settings.choose_weight]}; "
-        "where the curve told none, that of the settings was kept. "
+        f"The weight of {' and '.join(weighted)} was sought by {ways[settings.choose_weight]}, from a hundredth to a "
+        "hundred times that given; where the curve told none, that given was kept. The sidecars state the weights. "
     )
 
 

@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from networkx import ancestors
+from nipype.pipeline.engine import Workflow
+
 import qsmflow
 from qsmflow.bids.checks import check_head, check_layout
 from qsmflow.bids.discovery import Discovery, discover
@@ -26,11 +29,12 @@ from qsmflow.engines.resources import Need
 from qsmflow.engines.slurm.array import need_of_task
 from qsmflow.engines.slurm.checks import check_cluster
 from qsmflow.errors import InputError, QsmflowError
+from qsmflow.interfaces.derivatives import SaveDerivative
 from qsmflow.nets.weights import check_settings, with_absolute_weights
 from qsmflow.reports.boilerplate import write_citation
-from qsmflow.reports.record import NodeRecord, RunRecord, write_record
+from qsmflow.reports.record import NodeRecord, RunRecord, citation_name, records_of_heads, write_record
 from qsmflow.reports.subject import write_subject_report
-from qsmflow.settings import to_toml
+from qsmflow.settings import to_toml, version_line
 
 from .base import init_qsmflow_wf, methods_sentences
 
@@ -177,6 +181,7 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
     write_text(request.out_dir / "logs" / f"run-{stamp}.toml", record.toml)
     workflow = build(request, plan)
     write_methods(request, workflow)
+    write_citation(request.out_dir, methods_sentences(workflow), citation_name(record))
     outcome = execute(workflow, request.machine, request.out_dir / "logs", watch)
     record = replace(
         record,
@@ -184,11 +189,16 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
         executed=len(outcome.executed),
         cached=len(outcome.cached),
         nodes=_nodes(workflow, outcome),
+        derivatives=_derivatives(request, plan, workflow, outcome),
         errors=tuple((f.node, f"{f.message} ({f.crash_file})") for f in outcome.failed),
     )
+    before = {subject: records_of_heads(request.out_dir, subject) for subject in plan.subjects}
     write_record(request.out_dir, record)
     news = bool(outcome.executed or outcome.failed)
-    reports = tuple(_report(request.out_dir, subject, record, news) for subject in plan.subjects)
+    reports = tuple(
+        _report(request.out_dir, subject, record, news or _is_other(record, before[subject]))
+        for subject in plan.subjects
+    )
     return outcome, reports, record
 
 
@@ -203,6 +213,41 @@ def _nodes(workflow: Any, outcome: Outcome) -> tuple[NodeRecord, ...]:
         )
         for node in real_nodes(workflow)
         if node.fullname in outcome.seconds
+    )
+
+
+def _derivatives(request: Request, plan: Plan, workflow: Workflow, outcome: Outcome) -> dict[str, tuple[str, ...]]:
+    """What stands finished of that which `workflow` keeps, by the name of the head; see `RunRecord`."""
+    done = {*outcome.executed, *outcome.cached} - _stale(workflow, outcome)
+    heads = {head.name.replace("-", "_"): head.name for head in plan.heads}
+    kept: dict[str, list[str]] = {name: [] for name in heads.values()}
+    for node in real_nodes(workflow):
+        if isinstance(node.interface, SaveDerivative) and node.fullname in done:
+            path = Path(node.inputs.out_path).relative_to(request.out_dir.absolute())
+            kept[heads[node.fullname.split(".")[1]]].append(path.as_posix())
+    return {name: tuple(sorted(paths)) for name, paths in kept.items()}
+
+
+def _stale(workflow: Workflow, outcome: Outcome) -> set[str]:
+    """Nodes whose results of an earlier run stand, but not what these were made from; only faults leave any."""
+    if not outcome.failed:
+        return set()
+    graph = workflow._create_flat_graph()
+    same = set(outcome.cached)
+    nodes = {node.fullname for node in real_nodes(workflow)}
+    return {
+        node.fullname
+        for node in graph.nodes
+        if node.fullname in same and {one.fullname for one in ancestors(graph, node)} & nodes - same
+    }
+
+
+def _is_other(record: RunRecord, before: Mapping[str, RunRecord]) -> bool:
+    """Whether `record` tells of other maps or settings than the runs `before` it, by head, whatever it executed."""
+    return any(
+        (record.derivatives[head], record.toml) != (earlier.derivatives[head], earlier.toml)
+        for head, earlier in before.items()
+        if head in record.derivatives
     )
 
 
@@ -244,7 +289,7 @@ def start_record(request: Request, plan: Plan) -> RunRecord:
         version=qsmflow.__version__,
         found=found,
         skipped=skipped,
-        toml=to_toml(with_absolute_weights(request.settings)),
+        toml=f"{version_line(qsmflow.__version__)}\n{to_toml(with_absolute_weights(request.settings))}",
     )
 
 

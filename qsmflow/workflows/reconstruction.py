@@ -11,6 +11,7 @@ from qsmflow.bids.rawdata import read_raw_header
 from qsmflow.bids.series import Series
 from qsmflow.config import Config
 from qsmflow.interfaces.kspace import GRAPPA, CoilCombine, Espirit
+from qsmflow.reports.stated import in_brackets, stated
 
 from .nodes import Budget, fields_node, stage_node
 
@@ -18,6 +19,12 @@ _COMBINED = {
     "espirit": "with sensitivities estimated by ESPIRiT [@espirit; @roemer]",
     "adaptive": "adaptively, by the local covariance of the coils [@walsh]",
     "offsets": "by MCPC-3D-S, which estimates the coils' phase offsets from two echoes [@mcpc3ds]",
+}
+#: Settings of the combination that say nothing of one method, or that its sentence tells.
+_OF_OTHERS = {
+    "espirit": ("method", "block", "smoothing"),
+    "adaptive": ("method", "smoothing"),
+    "offsets": ("method", "block"),
 }
 
 
@@ -42,8 +49,15 @@ def init_reconstruction_wf(
     """
     workflow = Workflow(name=name)
     method = settings.coil_combine.method
-    filled = "Missing samples of the raw k-space [@ismrmrd] were filled by GRAPPA [@grappa]. " if series.raw else ""
-    workflow.__desc__ = f"{filled}The coils were combined {_COMBINED[method]}. "
+    filled = ""
+    if series.raw:
+        grappa = in_brackets(stated("grappa", vars(settings.grappa)))
+        filled = f"Missing samples of the raw k-space [@ismrmrd] were filled by GRAPPA [@grappa]{grappa}. "
+    told = [stated("coil_combine", vars(settings.coil_combine), without=_OF_OTHERS[method])]
+    if method == "espirit":
+        told.append(stated("espirit", vars(settings.espirit)))
+    combined_by = in_brackets(", ".join(filter(None, told)))
+    workflow.__desc__ = f"{filled}The coils were combined {_COMBINED[method]}{combined_by}. "
     outputnode = fields_node(["magnitude", "phase", "out_report"], "outputnode")
     echoes = len(series.echo_times)
     coils = read_raw_header(series.raw[0]).coils if series.raw else len(series.coil_phase) // echoes

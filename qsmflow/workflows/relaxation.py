@@ -7,6 +7,7 @@ from nipype.pipeline.engine import Workflow
 from qsmflow.config import CSFMask as CSFSettings
 from qsmflow.interfaces.mask import CSFMask
 from qsmflow.interfaces.relaxation import R2Star
+from qsmflow.reports.stated import in_brackets, stated
 
 from .nodes import Budget, Destination, fields_node, keep, stage_node
 
@@ -49,7 +50,8 @@ def init_relaxation_wf(
     if csf_mask is not None:
         workflow.__desc__ += (
             "The cerebrospinal fluid of the ventricles was taken to be where R2*, no further than "
-            f"{csf_mask.radius:g} mm from the middle of the brain, is below {csf_mask.threshold:g} 1/s [@medi0]. "
+            f"{csf_mask.radius:g} mm from the middle of the brain, is below {csf_mask.threshold:g} 1/s [@medi0]"
+            f"{in_brackets(stated('csf_mask', vars(csf_mask), without=('radius', 'threshold')))}. "
         )
         fluid = stage_node(CSFMask(**vars(csf_mask)), "csf_mask", budget)
         workflow.connect([(inputnode, fluid, [("mask", "mask")]), (decay, fluid, [("out_file", "in_file")])])

@@ -20,6 +20,15 @@ from .nodes import Budget, Destination, fields_node, keep, stage_node
 from .reconstruction import init_reconstruction_wf
 from .relaxation import init_relaxation_wf
 
+#: What may be supplied, by name, in the words of the methods text.
+_SUPPLIED = {
+    "total": "the total field",
+    "local": "the local field",
+    "csf": "the mask of the cerebrospinal fluid",
+    "reference": "the mask of the region of reference",
+    "labels": "labels of regions",
+}
+
 
 def init_series_wf(
     *,
@@ -54,6 +63,7 @@ def init_series_wf(
     """
     workflow = Workflow(name=name)
     outputnode = fields_node(["magnitude", "brain", "local", "mask", "csf", "reference_mask"], "outputnode")
+    workflow.__desc__ = _supplied_sentence(series)
     start = _magnitude(workflow, series, settings, budget, destination)
     if start is not None:
         workflow.connect([(start, outputnode, [("out_combined", "magnitude")])])
@@ -196,6 +206,19 @@ def init_series_wf(
                 ]
             )
     return workflow
+
+
+def _supplied_sentence(series: Series) -> str:
+    """What the user supplied beside the images, for the methods text; of mask, atlas and COSMOS other stages tell."""
+    given = [what for name, what in _SUPPLIED.items() if name in series.supplied]
+    if "local" in series.supplied:
+        given = [what for what in given if what != _SUPPLIED["total"]]
+    if not given:
+        return ""
+    *some, last = given
+    told = f"{', '.join(some)} and {last}" if some else last
+    plural = len(given) > 1 or last == _SUPPLIED["labels"]
+    return f"{told[0].upper()}{told[1:]} {'were' if plural else 'was'} supplied. "
 
 
 def _magnitude(

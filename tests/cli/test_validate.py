@@ -5,9 +5,11 @@ import json
 
 import pytest
 
+import qsmflow
 from qsmflow.cli import validate
 from qsmflow.cli.selection import selection_from
 from qsmflow.errors import InputError, UsageError
+from qsmflow.settings import version_line
 from tests.builders import add_derivative, make_bids
 
 
@@ -52,6 +54,15 @@ def test_settings_decide_the_stages(tmp_path, capsys):
     assert "reference: the mean is zero in brain" in out
     with pytest.raises(UsageError, match=r"none\.toml: no such file"):
         run(root, "--config-file", tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(("line", "warns"), [("# qsmflow 0.0.1\n", True), (None, False), ("", False)])
+def test_settings_of_another_version_are_told(tmp_path, capsys, line, warns):
+    root = make_bids(tmp_path / "bids")
+    line = f"{version_line(qsmflow.__version__)}\n" if line is None else line
+    (tmp_path / "mine.toml").write_text(f'{line}inversion = ["l2"]\n')
+    assert run(root, "--config-file", tmp_path / "mine.toml") == 0
+    assert ("mine.toml: was written by qsmflow 0.0.1; this is" in capsys.readouterr().err) == warns
 
 
 def test_supplied_intermediates_shorten_the_way(tmp_path, capsys):

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qsmflow.bids.naming import derivative_path
 from qsmflow.errors import InputError
-from qsmflow.reports.collect import collect
+from qsmflow.reports.collect import collect, earlier_files
 from qsmflow.reports.measures import angle_between, millilitres, spread
+from qsmflow.reports.record import RunRecord, write_record
 from qsmflow.reports.volume import Volume
 from tests.reports.tree import head, one_series, orientations, save
 
@@ -70,3 +73,31 @@ def test_the_wrapped_phase_of_an_echo_belongs_to_its_series(tmp_path: Path) -> N
     save(tmp_path, {"sub": "01"}, "wrapped", head()["local"], echo="3", part="phase")
     (one,) = collect(tmp_path, "01")[0].series
     assert set(one.native) == {"local", "wrapped"}
+
+
+def recorded(root: Path, started: str, *kinds: str, head: str = "sub-01", **entities: str) -> None:
+    """The record of a run that made `kinds` of the head, whose series has `entities`."""
+    paths = [derivative_path(root, {"sub": "01", **entities}, kind).relative_to(root).as_posix() for kind in kinds]
+    write_record(root, RunRecord("qsmflow run", started, derivatives={head: tuple(paths)}))
+
+
+def test_what_the_last_run_did_not_make_is_of_an_earlier_one(tmp_path: Path) -> None:
+    one_series(tmp_path, ("local", "tkd", "l2"))
+    theirs = derivative_path(tmp_path, {"sub": "01"}, "l2").with_name("sub-01_desc-other_Chimap.nii.gz")
+    shutil.copy(derivative_path(tmp_path, {"sub": "01"}, "l2"), theirs)
+    assert earlier_files(tmp_path, "01") == []  # no record lists what its run made
+    recorded(tmp_path, "2026-01-01T10:00:00+00:00", "local", "tkd", "l2")
+    assert earlier_files(tmp_path, "01") == []
+    recorded(tmp_path, "2026-01-02T10:00:00+00:00", "local", "tkd")
+    left = earlier_files(tmp_path, "01")
+    assert [path.name for path in left] == ["sub-01_desc-l2_Chimap.nii.gz"]
+    (one,) = collect(tmp_path, "01", left)[0].series
+    assert set(one.native) == {"local", "tkd", "other"}
+
+
+def test_each_head_has_a_last_run_of_its_own(tmp_path: Path) -> None:
+    for session in ("a", "b"):
+        one_series(tmp_path, ("local", "l2"), ses=session)
+    recorded(tmp_path, "2026-01-01T10:00:00+00:00", "local", "l2", head="sub-01_ses-a", ses="a")
+    recorded(tmp_path, "2026-01-02T10:00:00+00:00", "local", head="sub-01_ses-b", ses="b")
+    assert [path.name for path in earlier_files(tmp_path, "01")] == ["sub-01_ses-b_desc-l2_Chimap.nii.gz"]

@@ -45,7 +45,7 @@ def test_what_is_not_stated_is_not_known(tmp_path: Path) -> None:
 def test_the_settings_of_the_run_are_reported(tmp_path: Path) -> None:
     settings = {"unwrap": {"method": "segue"}, "reference": "csf"}
     told = dict(reporting_table(series(tmp_path, [0.005, 0.015], 20.0), settings).rows)
-    assert told["Unwrapping"] == "segue" and told["Zero of the susceptibility"] == "csf"
+    assert told["Unwrapping"] == "SEGUE" and told["Zero of the susceptibility"] == "csf"
     assert told["Scanner"] == told["Flip angle"] == "not stated"
     assert told["Echo times"] == "5, 15 ms" and told["Voxel"] == "3 × 3 × 4 mm"
 
@@ -66,8 +66,28 @@ def test_a_supplied_field_was_not_unwrapped(tmp_path: Path) -> None:
     settings = {"unwrap": {"method": "segue"}}
     save(tmp_path, {"sub": "01"}, "local", head()["local"], Method="supplied by the user", EchoTime=[0.02])
     (one,) = collect(tmp_path, "01")[0].series
-    assert dict(reporting_table(one, settings).rows)["Unwrapping"] == "none: the field was supplied"
+    assert dict(reporting_table(one, settings).rows)["Unwrapping"] == "none: the local field was supplied"
     assert next(row for row in acquisition_table(one).rows if row[0] == "Echo spacing")[2:] == ["one echo", "not known"]
+    save(tmp_path, {"sub": "01"}, "local", head()["local"], Method="V-SHARP", Stage="vsharp")
     save(tmp_path, {"sub": "01"}, "total", head()["total"], Method="weighted least squares")
     (one,) = collect(tmp_path, "01")[0].series
-    assert dict(reporting_table(one, settings).rows)["Unwrapping"] == "segue"
+    assert dict(reporting_table(one, settings).rows)["Unwrapping"] == "SEGUE"
+
+
+def test_methods_are_named_with_what_decides(tmp_path: Path) -> None:
+    volumes = head()
+    before = {"Stage": "brain_mask", "Method": "FSL BET", "Parameters": {"method": "bet", "bet_fraction": 0.4}}
+    made = {
+        "brain": {"Stage": "quality_mask", "Method": "ROMEO voxel quality", "Parameters": {"threshold": 0.3}},
+        "local": {"Stage": "vsharp", "Method": "V-SHARP", "Parameters": {"max_radius": 12.0, "min_radius": 2.0}},
+        "tkd": {"Stage": "tkd", "Method": "truncated division", "Parameters": {"threshold": 0.25, "rescale": True}},
+        "l2": {"Stage": "l2", "Method": "L2", "Parameters": {"weight": 0.02, "choose_weight": "lcurve"}},
+    }
+    made["brain"]["StagesBefore"] = [before]
+    for kind, sidecar in made.items():
+        save(tmp_path, {"sub": "01"}, kind, volumes[kind], **sidecar)
+    (one,) = collect(tmp_path, "01")[0].series
+    told = dict(reporting_table(one, {}).rows)
+    assert told["Masking"] == "FSL BET (bet fraction 0.4), then ROMEO voxel quality (threshold 0.3)"
+    assert told["Background removal"] == "V-SHARP (max radius 12 mm, min radius 2 mm)"
+    assert told["Inversion"] == "TKD (truncated division; threshold 0.25, rescale); L2 (weight 0.02)"

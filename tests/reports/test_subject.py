@@ -257,3 +257,20 @@ def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
     save(tmp_path, {"sub": "01"}, "local", head()["local"], Method="<script>alert(1)</script>")
     html = write_subject_report(tmp_path, "01").read_text(encoding="utf-8")
     assert "<script>alert" not in html and "&lt;script&gt;alert" in html
+
+
+@pytest.mark.usefixtures("blank")
+def test_the_summary_tells_warnings_limits_and_what_was_supplied(tmp_path: Path) -> None:
+    orientations(tmp_path, 1)
+    own, volumes = {"sub": "01", "acq": "ori1"}, head()
+    save(tmp_path, own, "local", volumes["local"], Method="supplied by the user")
+    save(tmp_path, own, "brain", volumes["brain"], Method="supplied by the user", Description="Brain, as supplied.")
+    limits = {"siqsm": "Trained on spheres."}
+    save(tmp_path, own, "siqsm", volumes["l2"], Method="SI-QSM", Limits=limits, Warnings=["the field is in turns"])
+    text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
+    summary = " ".join(text[text.index("Found") : text.index("Acquisition of")].split())
+    assert "Unwrapping, field fit and background removal: the local field was supplied (sub-01_acq-ori1)" in summary
+    assert "Brain extraction: the mask was supplied (sub-01_acq-ori1)" in summary
+    assert "Warnings (1) the field is in turns (sub-01_acq-ori1 SI-QSM)" in summary
+    assert "Limits of the networks SI-QSM, weights siqsm: Trained on spheres." in summary
+    assert "Brain, as supplied." in summary and "after phase-quality masking" not in text

@@ -14,11 +14,13 @@ from qsmflow.config import (
     INVERSIONS,
     NETWORKS,
     NONLINEAR,
+    TKD,
     CoilCombine,
     Config,
     CSFMask,
     QualityMask,
     Unwrap,
+    VSharp,
 )
 from qsmflow.engines.execute import Machine, real_nodes
 from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
@@ -115,10 +117,10 @@ def test_choices_of_all_inversions_reach_their_stages(tmp_path: Path) -> None:
     trained = {name: dataclasses.replace(getattr(settings, name), weights="qsmnet") for name in NETWORKS}
     workflow = graph(tmp_path, dataclasses.replace(settings, **trained))
     told = " ".join(methods_sentences(workflow))
-    assert "weight of l2 and rts and" in told and "weighted by how well" in told
+    assert "weight of l2 and rts and" in told and "hundred times that given" in told and "weighted by how well" in told
     nodes = {node.name: node for node in workflow._create_flat_graph().nodes}
     assert [nodes[name].inputs.two_pass for name in INVERSIONS] == [0.1] * len(INVERSIONS)
-    assert "Strong sources" in told
+    assert "Sources stronger than 0.1 ppm" in told
     assert "QSMnet [@qsmnet] (weights qsmnet, a PackedUNet that sees weak-harmonic total-variation inversion" in told
     assert nodes["l2"].inputs.choose_weight == nodes["medi"].inputs.choose_weight == "quasioptimality"
     assert nodes["cosmos"].inputs.orientation_weights == nodes["cosmos_kspace"].inputs.orientation_weights == "residual"
@@ -164,7 +166,7 @@ def test_supplied_labels_are_kept_with_their_names(tmp_path: Path) -> None:
 def test_cores_of_nuclei_are_the_regions_where_no_others_are_given(tmp_path: Path) -> None:
     make_bids(tmp_path / "bids", orientations=("ori1", "ori2"))
     workflow = graph(tmp_path, Config(inversion=("l2", "tkd")))
-    assert "stand out in the first susceptibility map" in " ".join(methods_sentences(workflow))
+    assert "sought in the first susceptibility map" in " ".join(methods_sentences(workflow))
     flat = workflow._create_flat_graph()
     kept = [node for node in flat.nodes if node.name == "save_rois"]
     assert len(kept) == 2 and {node.inputs.sidecar["Labels"]["5"] for node in kept} == {"left globus pallidus, core"}
@@ -333,6 +335,84 @@ def test_methods_differ_exactly_where_the_runs_do(tmp_path: Path) -> None:
     for text, works in zip(texts[1:], (("@vsharp", "@pdf"), ("@l2", "@tkd")), strict=True):
         ((before, after),) = [(a, b) for a, b in zip(texts[0], text, strict=True) if a != b]
         assert works[0] in before and works[1] in after
+
+
+def another(item: dataclasses.Field[Any], value: Any) -> Any:
+    """A value that the setting `item` may have, and does not."""
+    if item.metadata["choices"]:
+        return next(one for one in item.metadata["choices"] if one not in (value, "auto"))
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 2
+    return 0.9 * value if isinstance(value, float) else "qsmnet_plus" if value == "qsmnet" else "qsmnet"
+
+
+#: Settings without which a stage computes the same, unless another setting asks for them.
+UNUSED = {("vsharp", "threshold")}
+
+
+@pytest.mark.parametrize("stage", [*INVERSIONS, *BACKGROUNDS])
+def test_every_setting_of_what_ran_changes_the_methods_text(tmp_path: Path, stage: str) -> None:
+    make_bids(tmp_path / "bids")
+    chosen: dict[str, Any] = {"background": stage} if stage in BACKGROUNDS else {"inversion": (stage,)}
+    before = methods_sentences(graph(tmp_path, Config(**chosen)))
+    for table in BACKGROUNDS.get(stage, (stage,)):
+        own = getattr(Config(), table)
+        for item in dataclasses.fields(own):
+            if (table, item.name) in UNUSED:
+                continue
+            changed = dataclasses.replace(own, **{item.name: another(item, getattr(own, item.name))})
+            after = methods_sentences(graph(tmp_path, Config(**chosen, **{table: changed})))
+            assert after != before, f"{table}.{item.name}"
+
+
+def test_the_truncation_of_an_inverse_is_told(tmp_path: Path) -> None:
+    texts = [
+        " ".join(methods_sentences(graph(tmp_path, Config(vsharp=VSharp(deconvolution="inverse", threshold=value)))))
+        for value in (0.05, 0.1)
+    ]
+    assert "truncated at 0.05" in texts[0] and "truncated at 0.1" in texts[1]
+
+
+def test_the_methods_text_states_what_decides(tmp_path: Path) -> None:
+    settings = Config(inversion=("tkd", "l2"), tkd=TKD(threshold=0.25), choose_weight="lcurve")
+    told = " ".join(methods_sentences(graph(tmp_path, settings)))
+    assert "[@tkd] (threshold 0.25) and by closed-form L2-regularised inversion [@l2] (weight 0.01)" in told
+    assert "The weight of l2 was sought by the L-curve's inflection [@lcurve]" in told
+    assert "where they do not, none are told" in told
+
+
+def test_the_methods_text_names_what_was_supplied(tmp_path: Path) -> None:
+    make_bids(tmp_path / "bids")
+    for kind in ("local", "csf", "rois"):
+        add_derivative(tmp_path / "given", {"sub": "01"}, kind)
+    given = tmp_path / "given"
+    assert "supplied" not in " ".join(methods_sentences(graph(tmp_path)))
+    told = " ".join(methods_sentences(graph(tmp_path, supplied=dict.fromkeys(("local", "csf", "labels"), given))))
+    assert "The local field, the mask of the cerebrospinal fluid and labels of regions were supplied." in told
+    told = " ".join(methods_sentences(graph(tmp_path, supplied={"local": given})))
+    assert "The local field was supplied." in told
+
+
+@pytest.mark.parametrize(("given", "threshold"), [(False, 0.3), (False, 0.0), (True, 0.3), (True, 0.0)])
+def test_the_mask_says_how_it_came_about(tmp_path: Path, given: bool, threshold: float) -> None:
+    make_bids(tmp_path / "bids")
+    add_derivative(tmp_path / "given", {"sub": "01"}, "brain")
+    supplied = {"mask": tmp_path / "given"} if given else {}
+    workflow = graph(tmp_path, Config(quality_mask=QualityMask(threshold=threshold)), supplied)
+    told = workflow.get_node("sub_01.series_single.masking.save_brain").inputs.sidecar
+    assert ("as supplied" in told["Description"]) == given
+    assert ("after phase-quality" in told["Description"]) == ("StagesBefore" in told) == (threshold > 0)
+    if threshold:
+        assert (told["StagesBefore"][0]["Method"] == "supplied by the user") == given
+
+
+def test_the_limits_of_networks_stand_beside_their_maps(tmp_path: Path) -> None:
+    workflow = graph(tmp_path, Config(inversion=("siqsm", "l2"), denoise="network"))
+    nodes = {node.name: node for node in real_nodes(workflow)}
+    assert "spheres and cylinders" in nodes["save_siqsm"].inputs.sidecar["Limits"]["siqsm"]
+    assert nodes["save_denoised"].inputs.sidecar["Limits"] and "Limits" not in nodes["save_l2"].inputs.sidecar
 
 
 def test_the_magnitude_tells_how_it_was_acquired_where_the_field_is_supplied(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from qsmflow.core.geometry import rotation_angle
 from qsmflow.core.metrics import dice, nrmse_demeaned
 from qsmflow.interfaces.transforms import read_itk
 from qsmflow.interfaces.volume import load
+from tests.reports.page import Page
 
 ORIENTATIONS = ("ori1", "ori2", "ori3")
 PER_SERIES = ("magnitude", "brain", "total", "noise", "r2star", "local", "localmask", "qsmnet", "l2", "cosmos")
@@ -249,6 +250,13 @@ def test_reports_only_and_dry_run(done: tuple[Path, Path], tmp_path: Path, capsy
     assert not nothing.exists()
 
 
+def test_a_dry_run_tells_the_limits_of_networks(
+    simulated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(simulated, tmp_path / "out", "participant", "--dry-run", "--preset", "paper-siqsm") == 0
+    assert "siqsm: the limits of the weights siqsm: Trained on spheres" in capsys.readouterr().out
+
+
 def to_compute(capsys: pytest.CaptureFixture[str]) -> tuple[int, set[str]]:
     """What a dry run says is to do: the number of nodes, and the names of those that ask for something."""
     lines = capsys.readouterr().out.splitlines()
@@ -273,11 +281,47 @@ def test_a_dry_run_tells_what_is_finished(done: tuple[Path, Path], capsys: pytes
     assert executed(capsys) == 0
 
 
+@pytest.fixture(scope="module")
+def single(simulated: Path) -> Path:
+    """One orientation of it."""
+    bids = simulated.parent / "single"
+    shutil.copytree(simulated, bids, ignore=shutil.ignore_patterns("derivatives", "*acq-ori2*", "*acq-ori3*"))
+    return bids
+
+
+def test_a_report_mixes_no_maps_of_different_runs(simulated: Path, single: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "out", tmp_path / "out" / "sub-01.html"
+    table = out / "sub-01" / "sub-01_desc-quality_stats.tsv"
+    mask = ["--derivatives", f"mask={simulated / 'derivatives' / 'truth'}", "--rois", "none"]
+    assert run(single, out, "participant", *mask, "--inversion", "tkd", "l2") == 0
+    assert "TKD, L2" in page.read_text() and "From an earlier run" not in page.read_text()
+    # finds all it needs finished, and yet has fewer maps
+    assert run(single, out, "participant", *mask, "--inversion", "tkd") == 0
+    assert "TKD, L2" not in page.read_text() and "From an earlier run, left out here" in page.read_text()
+    other = [*mask, "--inversion", "tkd", "--background", "lbv", "--tkd-threshold", "0.25"]
+    assert run(single, out, "participant", *other) == 0
+    whole, told = page.read_text(), Page(page.read_text()).text
+    assert "sub-01_acq-ori1_desc-l2_Chimap.nii.gz" in told and "\tl2\t" not in table.read_text()
+    assert "L2" not in told and "TKD" in told and "\ttkd\t" in table.read_text()
+    assert derivative_path(out, {"sub": "01", "acq": "ori1"}, "l2").is_file()
+    texts = sorted((out / "logs").glob("run-*_CITATION.md"))
+    assert len(texts) == 3 and "L2" in texts[0].read_text() and "L2" not in texts[2].read_text()
+    (out / "logs" / "CITATION.md").write_text("of another run")
+    assert run(single, out, "participant", "--reports-only") == 0
+    assert page.read_text() == whole
+    # where a node fails, the results of an earlier run are left behind it, and are none of this one
+    spheres = ["--vsharp-min-radius", "95", "--vsharp-max-radius", "99"]
+    assert run(single, out, "participant", *mask, "--inversion", "tkd", *spheres) == 1
+    assert "sub-01_acq-ori1_desc-tkd_Chimap.nii.gz" in page.read_text() and "\ttkd\t" not in table.read_text()
+
+
 def test_run_log_replays(done: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     bids, out = done
     log = sorted((out / "logs").glob("run-*.toml"))[-1]
+    capsys.readouterr()
     assert run(bids, out, "participant", "--config-file", log) == 0
-    assert executed(capsys) == 0
+    said = capsys.readouterr()
+    assert "\nqsmflow: 0 nodes executed" in f"\n{said.out}" and "was written by" not in said.err
 
 
 @pytest.mark.parametrize(
