@@ -154,8 +154,7 @@ class SLURMPlugin(DistributedPluginBase):
             return
         try:
             queue = commands.queue()
-            gone = submitted.keys() - queue.keys()
-            known = commands.ended(gone) if gone else {}
+            known, going = commands.ended(submitted.keys() - queue.keys())
         except SlurmError as error:  # whatever SLURM says in trouble, it is no fault of a node
             self._note_silence(error)
             return
@@ -165,7 +164,7 @@ class SLURMPlugin(DistributedPluginBase):
                 self._stuck.add(job)
                 self._tell(open_[submitted[job]].node.fullname, f"job {job} waits: {queue[job].reason}; {_UNSTICK}")
         self._look_for_outcomes()  # of those that ended since the last look
-        for job in gone:
+        for job in submitted.keys() - queue.keys() - going.keys():
             if submitted[job] not in self._results:
                 self._judge(submitted[job], known.get(job))
 

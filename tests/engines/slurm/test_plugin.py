@@ -127,10 +127,20 @@ def test_a_job_that_slurm_forgot_is_submitted_again_and_then_given_up(tmp_path: 
     assert ["LOST" in line for line in watch.read] == [True] and "LOST" in outcome.failed[0].message
 
 
+def test_a_job_that_does_not_show_in_the_queue_and_runs_is_waited_for(tmp_path: Path, programs: Programs) -> None:
+    late = "(sleep 2; SLURM_JOB_ID=1 bash $script) > /dev/null 2>&1 &"
+    programs.script("sbatch", f"for script; do :; done\n{late}\necho 1")
+    programs.add("scontrol", "JobId=1 JobState=RUNNING ExitCode=0:0")
+    outcome, watch = run(tmp_path, merge(), settle=0.1)
+    assert outcome.executed == ("run.merge",) and not watch.read
+    assert len(programs.words("sbatch")) == 1
+
+
 def test_a_job_that_may_wait_forever_is_told_once(tmp_path: Path, programs: Programs) -> None:
     programs.script("sbatch", "echo 7")
     programs.script(
-        "squeue", "[ $(wc -l < squeue.words) -gt 3 ] || echo '7|PartitionTimeLimit|x'; echo '8|BadConstraints|y'"
+        "squeue",
+        "[ $(wc -l < squeue.words) -gt 3 ] || echo '7|PENDING|PartitionTimeLimit|x'; echo '8|PENDING|BadConstraints|y'",
     )
     programs.add("sacct", "7|CANCELLED by 1000|0:15|None assigned\n")
     outcome, watch = run(tmp_path, merge())
@@ -147,7 +157,8 @@ def test_jobs_of_a_run_that_ends_are_cancelled_and_no_others(
     programs.script("sbatch", "echo 7")
     # in the queue: the job of this run, found by the name that sbatch was given, and one of a run on another subject
     programs.script(
-        "squeue", "echo 7'|None|'$(grep -o 'qsmflow-[^ ]*' sbatch.words); echo '8|None|qsmflow-12345678.run.other'"
+        "squeue",
+        "echo 7'|RUNNING|None|'$(grep -o 'qsmflow-[^ ]*' sbatch.words); echo '8|RUNNING|None|qsmflow-1.run.other'",
     )
     monkeypatch.setattr("qsmflow.engines.slurm.plugin.SLURMPlugin._poll", interrupt)
     with pytest.raises(KeyboardInterrupt):
