@@ -226,7 +226,7 @@ def _plugin(
     """Nipype's plugin, by name or as an object, and its arguments; `gpus`: some node uses one."""
     if machine.plugin == "SLURM":
         tell = watch.warn if watch is not None else lambda node, line: None
-        return SLURMPlugin(machine.slurm, Path(workflow.base_dir, "slurm"), tell, status), {}
+        return SLURMPlugin(machine.slurm, machine.cluster, Path(workflow.base_dir, "slurm"), tell, status), {}
     if machine.plugin == "Linear" or machine.nprocs == 1:
         return "Linear", {"status_callback": status}
     arguments = {

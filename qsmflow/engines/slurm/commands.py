@@ -40,6 +40,8 @@ _STUCK = re.compile(
     "|partitioninactive|nodes required for job are down|reqnodenotavail",
     re.IGNORECASE,
 )
+#: How SLURM calls, in short, the state of a machine that begins no jobs until somebody mends it.
+_BROKEN = re.compile("down|drain|drng|fail|inval")
 #: How SLURM calls a job that is over.
 FINAL = frozenset(
     [
@@ -104,11 +106,12 @@ class Kind:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition, the kinds of its machines, and how long a job may take in it, minutes."""
+    """A partition, the kinds of its machines, how long a job may take in it, minutes, and whether it begins jobs."""
 
     name: str
     kinds: tuple[Kind, ...]
     minutes: float = inf
+    up: bool = True
 
 
 def call(program: str, *words: str) -> str:
@@ -137,6 +140,8 @@ def call(program: str, *words: str) -> str:
         ) from error
     except subprocess.TimeoutExpired as error:
         raise SilentError(f"{program}: no answer within {_PATIENCE:.0f} s") from error
+    except OSError as error:  # no further process may begin just now
+        raise SilentError(f"{program}: {error.strerror}") from error
     if done.returncode == 0:
         return done.stdout
     told = " ".join(done.stderr.split()) or f"{program} ended with {done.returncode}"
@@ -233,21 +238,26 @@ def _ended(state: str, code: str, node: str) -> Ended:
 
 
 def partitions() -> tuple[Partition, ...]:
-    """The partitions of the cluster, that which is taken without a name first."""
-    found: dict[str, list[Kind]] = {}
-    limits: dict[str, float] = {}
+    """The partitions of the cluster, that which is taken without a name first.
+
+    Machines that are down or drained are left out, unless a partition has no others.
+    """
+    found: dict[str, dict[bool, list[Kind]]] = {}
+    about: dict[str, tuple[float, bool]] = {}
     first = ""
-    for line in call("sinfo", "--noheader", "--exact", "--format=%P|%c|%m|%G|%l").splitlines():
-        name, cpus, megabytes, gres, limit = line.split("|")
+    for row in _rows("sinfo", "--all", "--noheader", "--exact", "--format=%P|%a|%l|%t|%c|%m|%G", fields=7):
+        name, available, limit, state, cpus, megabytes, gres = row
         if name.endswith("*"):
             first = name = name[:-1]
         # where nobody told SLURM of the memory, it says 1
         memory_gb = float(megabytes) * 2**20 / 1e9 if megabytes != "1" else inf
         names = tuple(word.strip() for word in gres.split(",") if "null" not in word)
-        found.setdefault(name, []).append(Kind(int(cpus), memory_gb, names))
-        limits[name] = _minutes(limit)
+        kinds = found.setdefault(name, {}).setdefault(_BROKEN.match(state) is None, [])
+        kind = Kind(int(cpus), memory_gb, names)
+        kinds += [kind] if kind not in kinds else []
+        about[name] = _minutes(limit), available == "up"
     order = sorted(found, key=lambda name: name != first)
-    return tuple(Partition(name, tuple(found[name]), limits[name]) for name in order)
+    return tuple(Partition(name, tuple(found[name].get(True) or found[name][False]), *about[name]) for name in order)
 
 
 def _minutes(limit: str) -> float:

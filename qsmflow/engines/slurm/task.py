@@ -92,15 +92,17 @@ def is_job(need: Need, settings: SLURM) -> bool:
 
 
 def limit_minutes(need: Need, settings: SLURM) -> int:
-    """Time limit of a job, whole minutes, which is how finely SLURM counts."""
-    return max(1, math.ceil(need.minutes + settings.start_minutes))
+    """Time limit of a job, whole minutes, which is how finely SLURM counts; no more than the settings allow."""
+    minutes = max(1, math.ceil(need.minutes + settings.start_minutes))
+    return min(minutes, settings.max_minutes or minutes)
 
 
 def requested(need: Need, settings: SLURM) -> list[str]:
     """Options of sbatch that say what a job may use, where it runs and who pays."""
     words = [
         f"--cpus-per-task={need.cpus}",
-        f"--mem={math.ceil(need.memory_gb * 1e9 / 2**20)}M",
+        # all that a machine has comes back as it was, without a trifle more
+        f"--mem={math.ceil(round(need.memory_gb * 1e9 / 2**20, 3))}M",
         f"--time={limit_minutes(need, settings)}",
     ]
     partition = settings.gpu_partition or settings.partition if need.gpus else settings.partition

@@ -134,12 +134,26 @@ def test_without_accounting_the_controller_is_asked(programs: Programs) -> None:
 
 
 def test_partitions_and_what_they_have(programs: Programs) -> None:
-    lines = ("gpu|64|250000|gpu:a100:4(S:0-1),lscratch:1|1-02:00:00", "cpu*|2|1000|(null)|infinite")
-    programs.add("sinfo", "\n".join([*lines, "gpu|8|1|gpu:v100:2|1-02:00:00", "fast|2|1|(null)|30:00"]))
+    lines = ("gpu|up|1-02:00:00|mix|64|250000|gpu:a100:4(S:0-1),lscratch:1", "cpu*|up|infinite|idle~|2|1000|(null)")
+    programs.add("sinfo", "\n".join([*lines, "gpu|up|1-02:00:00|idle|8|1|gpu:v100:2", "fast|up|30:00|idle|2|1|(null)"]))
     large = Kind(64, 262.144, ("gpu:a100:4(S:0-1)", "lscratch:1"))
     of_unknown_memory = Kind(8, inf, ("gpu:v100:2",))
     assert commands.partitions() == (
         Partition("cpu", (Kind(2, 1.048576),)),
         Partition("gpu", (large, of_unknown_memory), 1560.0),
         Partition("fast", (Kind(2, inf),), 30.0),
+    )
+    (words,) = programs.words("sinfo")
+    assert "--all" in words.split()
+
+
+def test_machines_that_are_down_do_not_count_unless_there_are_no_others(programs: Programs) -> None:
+    lines = ["a|up|30:00|idle|2|1|(null)", "a|up|30:00|mix|2|1|(null)", "a|up|30:00|drain*|64|1|(null)"]
+    lines += ["b|up|30:00|down*|8|1|(null)", "c|down|30:00|idle|4|1|(null)", "d|inact|30:00|idle|4|1|(null)"]
+    programs.add("sinfo", "\n".join(lines))
+    assert commands.partitions() == (
+        Partition("a", (Kind(2, inf),), 30.0),
+        Partition("b", (Kind(8, inf),), 30.0),
+        Partition("c", (Kind(4, inf),), 30.0, up=False),
+        Partition("d", (Kind(4, inf),), 30.0, up=False),
     )

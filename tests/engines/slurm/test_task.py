@@ -41,6 +41,16 @@ def test_only_what_uses_a_gpu_is_sent_to_one(gpus: int, given: dict[str, str], p
     assert gpus or not [word for word in options(Need(), SLURM(**given)) if "gres" in word]
 
 
+def test_all_memory_of_a_machine_is_asked_as_it_was_told() -> None:
+    for megabytes in range(1000, 1100):
+        assert f"--mem={megabytes}M" in options(Need(memory_gb=megabytes * 2**20 / 1e9), SLURM())
+
+
+def test_no_job_asks_for_more_time_than_the_settings_allow() -> None:
+    assert limit_minutes(Need(minutes=100), SLURM(start_minutes=5, max_minutes=60)) == 60
+    assert limit_minutes(Need(minutes=10), SLURM(start_minutes=5, max_minutes=60)) == 15
+
+
 def test_a_limit_is_a_minute_at_least() -> None:
     assert limit_minutes(Need(minutes=0), SLURM(start_minutes=0)) == 1
 
