@@ -1,15 +1,16 @@
-"""What a cluster must have for a run, looked at before anything is submitted."""
+"""What a cluster must have for a run, and must not, looked at before anything is computed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.resources import Need
-from qsmflow.errors import UsageError
+from qsmflow.errors import MissingProgramError, UsageError
 
-from .commands import Kind, Partition
-from .task import limit_minutes
+from .commands import Kind, Partition, SlurmError, queue
+from .task import job_name, limit_minutes
 
 
 def check_cluster(settings: SLURM, cluster: Sequence[Partition], *, gpus: bool) -> None:
@@ -78,6 +79,31 @@ def check_needs(settings: SLURM, cluster: Sequence[Partition], needs: Mapping[st
                 f"{name}: asks for {need.cpus} CPUs, and no {where} with the {need.memory_gb:.2g} GB that it needs has "
                 f"more than {cpus}; take --omp-nthreads {cpus}"
             )
+
+
+def check_no_jobs(folder: Path, nodes: Iterable[str]) -> None:
+    """Refuse to compute `nodes`, full names, without SLURM while jobs of a run that was killed may compute them.
+
+    `folder` is that of the plugin. Where SLURM does not answer, nothing is refused.
+
+    Raises
+    ------
+    UsageError
+        There are such jobs.
+    """
+    if not (folder / "jobs").is_dir():
+        return
+    names = {job_name(folder, node) for node in nodes}
+    try:
+        left = sorted(job for job, queued in queue().items() if queued.name in names)
+    except (SlurmError, MissingProgramError):
+        return
+    if left:
+        ids = " ".join(map(str, left))
+        raise UsageError(
+            f"jobs {ids}: left by a run that was killed, compute the same nodes; go on with --plugin SLURM, or end "
+            f"them with: scancel {ids}"
+        )
 
 
 def most_for(need: Need, settings: SLURM, cluster: Sequence[Partition]) -> tuple[float, float]:

@@ -26,7 +26,7 @@ from .checks import most_for
 from .commands import Ended, FullError, Partition, SilentError, SlurmError
 from .fate import LOST, fate
 from .job import read_outcome, wait_for_inputs
-from .task import Task, common_name, is_job, limit_minutes
+from .task import Task, is_job, job_name, limit_minutes
 
 #: Seconds between two looks at the folder of outcomes, one listing for all jobs.
 LOOK = 0.2
@@ -65,7 +65,6 @@ class SLURMPlugin(DistributedPluginBase):
         self._settings, self._cluster, self._folder, self._tell = settings, cluster, folder, tell
         # of this run alone: others may work on other subjects beside it, and ids may come again
         self._outcomes = folder / f"outcomes-{uuid.uuid4().hex}"
-        self._prefix = f"{common_name(folder)}."
         self._tasks: dict[int, Task] = {}
         self._here: dict[int, Future[Any]] = {}
         self._results: dict[int, dict[str, Any]] = {}
@@ -87,12 +86,15 @@ class SLURMPlugin(DistributedPluginBase):
     def _end(self) -> None:
         self._pool.shutdown()
         # by name, as an interrupt may have come before the id of a job did
-        names = {task.name(self._prefix) for task in self._tasks.values()}
+        names = {self._name(task) for task in self._tasks.values()}
         try:
             if names:
                 commands.cancel(job for job, queued in commands.queue().items() if queued.name in names)
         except (SlurmError, MissingProgramError) as error:
-            self._tell("", f"jobs named {self._prefix}* may still be in the queue: {error}; end them with scancel")
+            self._tell(
+                "",
+                f"jobs named {job_name(self._folder, '*')} may still be in the queue: {error}; end them with scancel",
+            )
         shutil.rmtree(self._outcomes, ignore_errors=True)
 
     def _submit_job(self, node: Node, updatehash: bool = False) -> int:
@@ -111,10 +113,13 @@ class SLURMPlugin(DistributedPluginBase):
             self._try_to_submit(self._count)
         return self._count
 
+    def _name(self, task: Task) -> str:
+        return job_name(self._folder, task.node.fullname)
+
     def _try_to_submit(self, number: int) -> None:
         task = self._tasks[number]
         try:
-            task.job = commands.submit(task.script, task.options(self._settings, self._prefix))
+            task.job = commands.submit(task.script, task.options(self._settings, self._name(task)))
         except (SilentError, MissingProgramError) as error:
             self._note_silence(error)
         except FullError as error:

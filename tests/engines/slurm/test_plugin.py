@@ -14,6 +14,7 @@ from nipype.interfaces.utility import Merge
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.execute import Machine, Outcome, execute
 from qsmflow.engines.resources import Need, ask
+from qsmflow.engines.slurm.task import job_name
 from qsmflow.errors import UsageError
 from qsmflow.interfaces.derivatives import Supplied
 from tests.engines.slurm.programs import Programs
@@ -194,3 +195,19 @@ def test_jobs_of_a_run_that_ends_are_cancelled_and_no_others(
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, merge())
     assert programs.words("scancel") == ["--quiet 7"]
+
+
+def test_without_slurm_nothing_is_computed_beside_jobs_that_were_left(tmp_path: Path, programs: Programs) -> None:
+    workflow = Workflow("run", base_dir=str(tmp_path))
+    workflow.add_nodes([ask(merge(), Need())])
+    folder = tmp_path / "slurm"
+    (folder / "jobs").mkdir(parents=True)
+    left, other = f"7|RUNNING|None|{job_name(folder, 'run.merge')}", f"8|RUNNING|None|{job_name(folder, 'run.other')}"
+    programs.add("squeue", f"{left}\n{other}\n")
+    machine = Machine(1, 1.0)
+    with pytest.raises(UsageError, match=r"jobs 7: .*--plugin SLURM, or end them with: scancel 7"):
+        execute(workflow, machine, tmp_path / "crash")
+    programs.add("squeue", f"{other}\n")
+    assert execute(workflow, machine, tmp_path / "crash").executed == ("run.merge",)
+    programs.add("squeue", error="Unable to contact slurm controller", status=1)
+    assert execute(workflow, machine, tmp_path / "crash").cached == ("run.merge",)

@@ -14,7 +14,7 @@ from qsmflow.engines.slurm.task import Task, is_job, limit_minutes
 
 def options(need: Need, settings: SLURM) -> list[str]:
     node = Node(IdentityInterface(["a"]), "vsharp")
-    return Task(node, need, Path("jobs"), 1).options(settings, "qsmflow-1.")
+    return Task(node, need, Path("jobs"), 1).options(settings, "qsmflow-1.vsharp")
 
 
 def test_cpus_memory_and_time_are_those_of_the_record() -> None:
