@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
-from qsmflow.settings import Settings, setting
+from qsmflow.settings import ConfigError, Settings, setting
+
+#: Options of sbatch that every job has already, and what to do instead of giving them once more.
+_GIVEN = {
+    ("--time", "-t"): "take --slurm-max-minutes",
+    ("--partition", "-p"): "take --slurm-partition or --slurm-gpu-partition",
+    ("--cpus-per-task", "-c"): "take --slurm-cpus",
+    ("--gres",): "take --slurm-gres",
+    ("--mem", "--mem-per-cpu", "--mem-per-gpu"): "a job asks for the memory that its stage needs",
+    ("--clusters", "-M"): "run qsmflow on that cluster",
+    ("--job-name", "-J"): "jobs are known by the names that they are given",
+    ("--output", "-o"): "what jobs print is looked for where they are told to write it",
+    ("--dependency", "-d"): "jobs of one node wait for each other by it",
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +34,7 @@ class SLURM(Settings):
     start_minutes: float = setting(
         5.0, "time limit of a job beside that of its stage, minutes: Python starts slowly from a busy disk", low=0
     )
+    max_minutes: int = setting(0, "most minutes that a job asks for, whatever its stage may take; 0: no limit", low=0)
     retries: int = setting(
         2,
         "how often a job is submitted again with twice the memory, twice the time, or as it was, where it ended by "
@@ -33,3 +48,23 @@ class SLURM(Settings):
     local_processes: int = setting(2, "processes for these", low=1)
     poll: float = setting(10.0, "seconds between two calls of squeue, one for all jobs", above=0)
     settle: float = setting(60.0, "seconds to wait for a file of another machine to be seen on a shared disk", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            words = shlex.split(self.extra)
+        except ValueError as error:
+            raise ConfigError(f"extra: --slurm-extra {self.extra!r}: {str(error).lower()}") from error
+        for word in words:
+            if mend := _given(word):
+                raise ConfigError(f"extra: --slurm-extra {word}: qsmflow says that to sbatch itself; {mend}")
+
+
+def _given(word: str) -> str:
+    """What to do instead of giving `word` to sbatch, which takes the beginning of a long name for all of it."""
+    name = word.split("=")[0]
+    for options, mend in _GIVEN.items():
+        for option in options:
+            if option.startswith(name) if name.startswith("--") else len(option) == 2 and name.startswith(option):
+                return mend
+    return ""

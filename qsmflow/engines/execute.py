@@ -24,7 +24,7 @@ from qsmflow.engines.gpu import visible_devices
 from qsmflow.engines.local import LocalPlugin
 from qsmflow.engines.progress import Reader
 from qsmflow.engines.quiet import hush
-from qsmflow.engines.slurm.checks import check_needs
+from qsmflow.engines.slurm.checks import check_needs, check_no_jobs
 from qsmflow.engines.slurm.commands import Partition, partitions
 from qsmflow.engines.slurm.plugin import LOOK, SLURMPlugin
 from qsmflow.engines.slurm.task import is_job
@@ -137,7 +137,7 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     Raises
     ------
     UsageError
-        A job fits on no machine of the cluster.
+        A job fits on no machine of the cluster, or one that was left there computes a node that is to be computed here.
     KeyboardInterrupt
         The user interrupted, or SIGTERM came; no further node was begun, what is finished is kept, and no job of the
         run is left in the queue.
@@ -145,7 +145,9 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     crash_dir.mkdir(parents=True, exist_ok=True)
     configure(workflow, machine, crash_dir)
     nodes = real_nodes(workflow)
-    if machine.plugin == "SLURM":
+    if machine.plugin != "SLURM":
+        check_no_jobs(_slurm_folder(workflow), [node.fullname for node in nodes])
+    else:
         needs = {node.fullname: node.need for node in nodes}
         check_needs(
             machine.slurm, machine.cluster, {name: need for name, need in needs.items() if is_job(need, machine.slurm)}
@@ -220,13 +222,17 @@ def _peaks(workflow: Workflow, nodes: Sequence[Node], outcome: Outcome) -> dict[
     return peaks
 
 
+def _slurm_folder(workflow: Workflow) -> Path:
+    return Path(workflow.base_dir, "slurm")
+
+
 def _plugin(
     workflow: Workflow, machine: Machine, gpus: bool, status: Callable[[Node, str], None], watch: Watch | None
 ) -> tuple[Any, dict[str, Any]]:
     """Nipype's plugin, by name or as an object, and its arguments; `gpus`: some node uses one."""
     if machine.plugin == "SLURM":
         tell = watch.warn if watch is not None else lambda node, line: None
-        return SLURMPlugin(machine.slurm, Path(workflow.base_dir, "slurm"), tell, status), {}
+        return SLURMPlugin(machine.slurm, machine.cluster, _slurm_folder(workflow), tell, status), {}
     if machine.plugin == "Linear" or machine.nprocs == 1:
         return "Linear", {"status_callback": status}
     arguments = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qsmflow.bids.write import write_json
-from qsmflow.engines.slurm.commands import SlurmError, queue
+from qsmflow.engines.slurm.commands import SlurmError, may_run
 from qsmflow.errors import MissingProgramError, UsageError
 
 _OWNER = "owner.json"
@@ -102,34 +102,74 @@ def _owner(lock: Path) -> dict[str, Any]:
 def _myself() -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
+        "boot": _read("/proc/sys/kernel/random/boot_id"),
+        "namespace": _namespace(),
         "pid": os.getpid(),
         "born": _born(os.getpid()),
+        "user": os.getuid(),
         "job": os.environ.get("SLURM_JOB_ID", ""),
+        "attempt": os.environ.get("SLURM_RESTART_COUNT", "0"),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
 def _dead(owner: dict[str, Any]) -> bool:
-    """Whether the owner is known to be dead: on this machine by its process, on another by its SLURM job."""
-    if owner["host"] == socket.gethostname():
-        return _born(owner["pid"]) != owner["born"]
+    """Whether the owner is known to be dead: by its process where that can be seen from here, or else by its SLURM job.
+
+    In a container with process numbers of its own, an owner on the same machine cannot be seen.
+    """
+    me = _myself()
+    if owner["host"] == me["host"]:
+        if owner["boot"] != me["boot"]:
+            return True
+        if owner["namespace"] == me["namespace"]:
+            return not _lives(owner["pid"], owner["born"])
     if not owner["job"]:
         return False
+    if owner["job"] == me["job"]:  # one that is begun again carries the id of its first attempt
+        return bool(owner["attempt"] != me["attempt"])
     try:
-        # a job that is begun again carries the id of its first attempt
-        return int(owner["job"]) not in queue() or owner["job"] == os.environ.get("SLURM_JOB_ID")
+        return not may_run(int(owner["job"]), owner["user"])
     except (SlurmError, MissingProgramError):
         return False
 
 
-def _born(pid: int) -> str:
-    """When the process of that number began, in ticks of the machine; empty where there is none.
+def _lives(pid: int, born: str) -> bool:
+    """Whether the process of that number that began at `born` may be alive."""
+    seen = _born(pid)
+    if seen is not None:
+        return seen == born
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user, whose processes /proc may hide
+        pass
+    return True
+
+
+def _born(pid: int) -> str | None:
+    """When the process of that number began, in ticks of the machine; empty where it has ended, None if not seen.
 
     A number is given again to later processes, never with the same time.
     """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
+    text = _read(f"/proc/{pid}/stat")
+    if not text:
+        return None
     state, *rest = text.rpartition(") ")[2].split()
     return "" if state in "ZX" else rest[18]
+
+
+def _namespace() -> str:
+    """Within which process numbers are this process's own; empty where the system does not tell."""
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115  the name of no file
+    except OSError:
+        return ""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

@@ -28,6 +28,7 @@ from qsmflow.engines.lock import locked
 from qsmflow.engines.resources import Need
 from qsmflow.engines.slurm.array import need_of_task
 from qsmflow.engines.slurm.checks import check_cluster
+from qsmflow.engines.work import bind
 from qsmflow.errors import InputError, QsmflowError
 from qsmflow.interfaces.derivatives import SaveDerivative
 from qsmflow.nets.weights import check_settings, with_absolute_weights
@@ -166,10 +167,13 @@ def run_participants(
         Nothing can be processed.
     LockedError
         Another run is at work on one of the subjects.
+    UsageError
+        The work folder belongs to another output folder.
     """
     if not plan.heads:
         reason = str(plan.stopped[0]) if plan.stopped else f"{request.bids_dir}: no series to process"
         raise InputError(reason)
+    bind(request.work_dir, request.out_dir)
     with locked(request.out_dir / "logs" / "locks", [f"sub-{subject}" for subject in plan.subjects]):
         return _run_locked(request, plan, watch)
 

@@ -33,6 +33,37 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "poll: 0.0 is not above 0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        (
+            "--qos=long --time=60",
+            "--slurm-extra --time=60: qsmflow says that to sbatch itself; take --slurm-max-minutes",
+        ),
+        ("-t60", "take --slurm-max-minutes"),
+        ("--mem 5G", "a job asks for the memory that its stage needs"),
+        ("--partit=cpu", "take --slurm-partition"),
+        ("-p cpu", "take --slurm-partition"),
+        ("-c 2", "take --slurm-cpus"),
+        ("--gres=gpu:1", "take --slurm-gres"),
+        ("-M other", "run qsmflow on that cluster"),
+        ("--job-name=x", "jobs are known by the names"),
+        ("-o x", "what jobs print is looked for"),
+        ("--comment='two", "no closing quotation"),
+    ],
+)
+def test_words_for_sbatch_that_say_what_is_said_already_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], extra: str, told: str
+) -> None:
+    assert main(["run", str(tmp_path), str(tmp_path / "out"), "participant", f"--slurm-extra={extra}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+
+
+def test_other_words_for_sbatch_are_taken() -> None:
+    SLURM(extra="--qos=long --exclude=node7 --time-min=5 --gres-flags=none -A lab --hold -N1 '--comment=--time it'")
+
+
 def test_without_slurm_its_programs_are_told_to_be_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

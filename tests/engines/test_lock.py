@@ -13,14 +13,14 @@ import pytest
 
 from qsmflow.engines import lock
 from qsmflow.engines.lock import LockedError, locked
-from qsmflow.engines.slurm.commands import Queued
+from qsmflow.engines.slurm.commands import SilentError
 
 
 def owner(folder: Path, **changes: object) -> None:
     """Put a lock of another process there."""
     (folder / "sub-01").mkdir(parents=True)
-    theirs = {"host": socket.gethostname(), "pid": 1, "born": "0", "job": "", "since": "2026", "id": "theirs"}
-    (folder / "sub-01" / "owner.json").write_text(json.dumps(theirs | changes))
+    theirs = {"pid": 1, "born": "none", "job": "", "attempt": "0", "since": "2026", "id": "theirs"}
+    (folder / "sub-01" / "owner.json").write_text(json.dumps(lock._myself() | theirs | changes))
 
 
 def test_what_is_locked_is_told_and_given_back(tmp_path: Path) -> None:
@@ -52,32 +52,70 @@ def test_a_number_that_another_process_got_is_no_owner(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize(
-    ("job", "queue", "free"), [("", {}, False), ("7", {7: Queued("run")}, False), ("7", {8: Queued("run")}, True)]
-)
+def test_of_another_start_of_this_machine_nothing_lives(tmp_path: Path) -> None:
+    owner(tmp_path, boot="another", namespace="another", pid=os.getpid(), born=lock._born(os.getpid()))
+    with locked(tmp_path, ["sub-01"]):
+        pass
+
+
+def test_a_container_with_numbers_of_its_own_cannot_be_seen(tmp_path: Path) -> None:
+    owner(tmp_path, namespace="pid:[1]")
+    told = pytest.raises(LockedError, match=f"remove {tmp_path / 'sub-01'} if it is dead")
+    with told, locked(tmp_path, ["sub-01"]):
+        pass
+
+
+def test_a_process_of_another_user_that_is_hidden_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(pid: int, number: int) -> None:
+        raise PermissionError
+
+    owner(tmp_path, pid=2**22)  # more than any process has
+    with locked(tmp_path, ["sub-01"]):
+        pass
+    owner(tmp_path, pid=2**22)
+    monkeypatch.setattr(os, "kill", kill)
+    with pytest.raises(LockedError), locked(tmp_path, ["sub-01"]):
+        pass
+
+
+@pytest.mark.parametrize(("job", "may", "free"), [("", False, False), ("7", True, False), ("7", False, True)])
 def test_of_another_machine_only_slurm_knows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, queue: dict[int, Queued], free: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, may: bool, free: bool
 ) -> None:
-    monkeypatch.setattr(lock, "queue", lambda: queue)
-    owner(tmp_path, host="elsewhere", job=job)
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(lock, "may_run", lambda *words: asked.append(words) or may)
+    owner(tmp_path, host="elsewhere", job=job, user=99)
     if free:
         with locked(tmp_path, ["sub-01"]):
             pass
-        return
-    with pytest.raises(LockedError, match="elsewhere"), locked(tmp_path, ["sub-01"]):
+    else:
+        with pytest.raises(LockedError, match="elsewhere"), locked(tmp_path, ["sub-01"]):
+            pass
+    assert asked == ([(7, 99)] if job else [])
+
+
+def test_where_slurm_is_silent_the_owner_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(job: int, user: int) -> bool:
+        raise SilentError("no answer")
+
+    monkeypatch.setattr(lock, "may_run", silent)
+    owner(tmp_path, host="elsewhere", job="7")
+    with pytest.raises(LockedError), locked(tmp_path, ["sub-01"]):
         pass
 
 
 def test_a_job_that_is_begun_again_takes_its_own_lock_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "queue", lambda: {7: Queued("run")})
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     owner(tmp_path, host="elsewhere", job="7")
+    with pytest.raises(LockedError), locked(tmp_path, ["sub-01"]):  # another task of the same attempt
+        pass
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     with locked(tmp_path, ["sub-01"]):
         pass
 
 
 def test_of_many_that_find_a_dead_owner_one_gets_the_lock(tmp_path: Path) -> None:
-    owner(tmp_path, pid=0)
+    owner(tmp_path)
     program = (
         "import sys, time; from pathlib import Path\n"
         "from qsmflow.engines.lock import LockedError, locked\n"

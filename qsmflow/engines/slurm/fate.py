@@ -34,7 +34,15 @@ class Fate:
     counts: bool = True
 
 
-def fate(job: int, ended: Ended, need: Need, limit_minutes: int, log: Path, left: int) -> Fate:
+def fate(
+    job: int,
+    ended: Ended,
+    need: Need,
+    limit_minutes: int,
+    log: Path,
+    left: int,
+    most: tuple[float, float],
+) -> Fate:
     """Judge a job that ended without leaving an outcome.
 
     Parameters
@@ -47,6 +55,8 @@ def fate(job: int, ended: Ended, need: Need, limit_minutes: int, log: Path, left
         What it printed.
     left
         How often it may be submitted again.
+    most
+        Most memory, GB, and most time, minutes, that a job may ask for where it goes.
     """
     state = ended.state
     printed = read_log(log)
@@ -57,13 +67,18 @@ def fate(job: int, ended: Ended, need: Need, limit_minutes: int, log: Path, left
         return Fate(f"{told}, ended for a job of higher priority; submitted again", need, counts=False)
     if state == "OUT_OF_MEMORY":
         told += f", took more than the {need.memory_gb:.2g} GB it had"
-        more = replace(need, memory_gb=2 * need.memory_gb)
+        if need.memory_gb >= most[0]:
+            return Fate(f"{told}, and no machine of its partition has more; take another partition")
+        more = replace(need, memory_gb=min(2 * need.memory_gb, most[0]))
         return _again(told, left, more, f"with {more.memory_gb:.2g} GB", "raise --slurm-retries, which doubles it")
     if state == "TIMEOUT":
         told += f", not done within {limit_minutes} min"
-        # doubled is the whole limit: what is beside the stage's own time is taken from the settings each time
-        more = replace(need, minutes=need.minutes + limit_minutes)
-        return _again(told, left, more, f"with {2 * limit_minutes} min", "raise --slurm-retries, which doubles it")
+        minutes = int(min(2 * limit_minutes, most[1]))
+        if minutes <= limit_minutes:
+            return Fate(f"{told}, which is all that its partition and --slurm-max-minutes allow; change one of them")
+        # what is added is added to the stage's own time: what is beside it is taken from the settings each time
+        more = replace(need, minutes=need.minutes + minutes - limit_minutes)
+        return _again(told, left, more, f"with {minutes} min", "raise --slurm-retries, which doubles it")
     if state in _AGAIN_AS_IT_WAS:
         why = "SLURM knows it no longer" if state == LOST else "its machine failed"
         return _again(f"{told}, {why}", left, need, "as it was", "run again, or --slurm-extra=--exclude=NODE")

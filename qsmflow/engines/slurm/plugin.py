@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -19,12 +19,14 @@ from nipype.pipeline.plugins.multiproc import run_node
 
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.pool import Pool, outcome
+from qsmflow.errors import MissingProgramError
 
 from . import commands
-from .commands import Ended, FullError, SilentError, SlurmError
+from .checks import most_for
+from .commands import Ended, FullError, Partition, SilentError, SlurmError
 from .fate import LOST, fate
 from .job import read_outcome, wait_for_inputs
-from .task import Task, common_name, is_job, limit_minutes
+from .task import Task, is_job, job_name, limit_minutes
 
 #: Seconds between two looks at the folder of outcomes, one listing for all jobs.
 LOOK = 0.2
@@ -41,6 +43,8 @@ class SLURMPlugin(DistributedPluginBase):
     ----------
     settings
         What jobs ask beside the need of their nodes, and how they are watched.
+    cluster
+        What there is, of which no job asks more.
     folder
         For scripts, logs and outcomes; seen by every machine of the cluster.
     tell
@@ -52,21 +56,21 @@ class SLURMPlugin(DistributedPluginBase):
     def __init__(
         self,
         settings: SLURM,
+        cluster: Sequence[Partition],
         folder: Path,
         tell: Callable[[str, str], None],
         status_callback: Callable[[Node, str], None] | None = None,
     ) -> None:
         super().__init__({"max_jobs": settings.jobs, "status_callback": status_callback})
-        self._settings, self._folder, self._tell = settings, folder, tell
+        self._settings, self._cluster, self._folder, self._tell = settings, cluster, folder, tell
         # of this run alone: others may work on other subjects beside it, and ids may come again
         self._outcomes = folder / f"outcomes-{uuid.uuid4().hex}"
-        self._prefix = f"{common_name(folder)}."
         self._tasks: dict[int, Task] = {}
         self._here: dict[int, Future[Any]] = {}
         self._results: dict[int, dict[str, Any]] = {}
         self._count = 0
         self._looked = self._polled = time.monotonic()
-        self._silent = False
+        self._silent = self._full = False
         #: Jobs of which was told that they wait for something that does not come by itself.
         self._stuck: set[int] = set()
         self._pool = Pool(settings.local_processes)
@@ -82,12 +86,15 @@ class SLURMPlugin(DistributedPluginBase):
     def _end(self) -> None:
         self._pool.shutdown()
         # by name, as an interrupt may have come before the id of a job did
-        names = {task.name(self._prefix) for task in self._tasks.values()}
+        names = {self._name(task) for task in self._tasks.values()}
         try:
             if names:
                 commands.cancel(job for job, queued in commands.queue().items() if queued.name in names)
-        except SlurmError as error:
-            self._tell("", f"jobs named {self._prefix}* may still be in the queue: {error}; end them with scancel")
+        except (SlurmError, MissingProgramError) as error:
+            self._tell(
+                "",
+                f"jobs named {job_name(self._folder, '*')} may still be in the queue: {error}; end them with scancel",
+            )
         shutil.rmtree(self._outcomes, ignore_errors=True)
 
     def _submit_job(self, node: Node, updatehash: bool = False) -> int:
@@ -106,16 +113,20 @@ class SLURMPlugin(DistributedPluginBase):
             self._try_to_submit(self._count)
         return self._count
 
+    def _name(self, task: Task) -> str:
+        return job_name(self._folder, task.node.fullname)
+
     def _try_to_submit(self, number: int) -> None:
         task = self._tasks[number]
         try:
-            task.job = commands.submit(task.script, task.options(self._settings, self._prefix))
-        except SilentError as error:
+            task.job = commands.submit(task.script, task.options(self._settings, self._name(task)))
+        except (SilentError, MissingProgramError) as error:
             self._note_silence(error)
         except FullError as error:
-            # with nothing of ours in the queue there is nothing to wait for
-            if not any(other.job for other in self._tasks.values()):
-                self._fail(number, f"SlurmError: {error}")
+            # with nothing of this run in the queue it is other jobs of the user that must end first
+            if not self._full and not any(other.job for other in self._tasks.values()):
+                self._full = True
+                self._tell("", f"no more jobs are allowed just now ({error}); waiting for others of yours to end")
         except SlurmError as error:
             self._fail(number, f"SlurmError: {error}")
 
@@ -136,13 +147,21 @@ class SLURMPlugin(DistributedPluginBase):
         for every in (self._here, self._tasks, self._results):
             every.pop(taskid, None)
 
-    def _look_for_outcomes(self) -> None:
-        names = set(os.listdir(self._outcomes))  # noqa: PTH208  the names alone, of a folder that may be large
+    def _look_for_outcomes(self) -> bool:
+        """Take the outcomes that are there; False where the disk does not tell which."""
+        try:
+            names = set(os.listdir(self._outcomes))  # noqa: PTH208  the names alone, of a folder that may be large
+        except FileNotFoundError:  # somebody removed it
+            names = set()
+        except OSError as error:
+            self._note_silence(error)
+            return False
         for number, task in self._tasks.items():
             name = f"{task.job}.json"
             if name in names and number not in self._results:
                 with suppress(OSError, ValueError):
                     self._results[number] = {"result": None, "traceback": read_outcome(self._outcomes / name)}
+        return True
 
     def _poll(self) -> None:
         """Submit what could not be, and find out about the jobs that ended without an outcome."""
@@ -154,18 +173,23 @@ class SLURMPlugin(DistributedPluginBase):
             return
         try:
             queue = commands.queue()
-            gone = submitted.keys() - queue.keys()
-            known = commands.ended(gone) if gone else {}
-        except SlurmError as error:  # whatever SLURM says in trouble, it is no fault of a node
+            known, going = commands.ended(submitted.keys() - queue.keys())
+        # whatever SLURM says in trouble, it is no fault of a node
+        except (SlurmError, MissingProgramError) as error:
             self._note_silence(error)
             return
-        self._silent = False
+        for job in going.keys() - self._stuck:
+            self._stuck.add(job)
+            line = f"job {job} is not in the queue, and SLURM calls it {going[job]}; waiting; if it is gone, run again"
+            self._tell(open_[submitted[job]].node.fullname, line)
         for job in submitted.keys() & queue.keys() - self._stuck:
             if queue[job].stuck:
                 self._stuck.add(job)
                 self._tell(open_[submitted[job]].node.fullname, f"job {job} waits: {queue[job].reason}; {_UNSTICK}")
-        self._look_for_outcomes()  # of those that ended since the last look
-        for job in gone:
+        if not self._look_for_outcomes():  # of those that ended since the last look
+            return
+        self._silent = False
+        for job in submitted.keys() - queue.keys() - going.keys():
             if submitted[job] not in self._results:
                 self._judge(submitted[job], known.get(job))
 
@@ -185,6 +209,7 @@ class SLURMPlugin(DistributedPluginBase):
             limit_minutes(task.need, self._settings),
             task.log,
             task.left,
+            most_for(task.need, self._settings, self._cluster),
         )
         if found.again is None:
             self._fail(number, f"JobError: {found.line}")
@@ -197,10 +222,11 @@ class SLURMPlugin(DistributedPluginBase):
     def _fail(self, number: int, line: str) -> None:
         self._results[number] = {"result": None, "traceback": [line]}
 
-    def _note_silence(self, error: SlurmError) -> None:
+    def _note_silence(self, error: Exception) -> None:
         if not self._silent:
             self._silent = True
-            self._tell("", f"SLURM does not answer ({error}); waiting, its jobs go on")
+            who = "the disk of the work folder" if isinstance(error, OSError) else "SLURM"
+            self._tell("", f"{who} does not answer ({error}); waiting, its jobs go on")
 
 
 def _run_here(node: Node, settle: float, number: int) -> dict[str, Any]:

@@ -21,6 +21,11 @@ def common_name(folder: Path) -> str:
     return f"qsmflow-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
 
 
+def job_name(folder: Path, node: str) -> str:
+    """Name of the job of the node of that full name, whose plugin works in `folder`."""
+    return f"{common_name(folder)}.{node}"
+
+
 @dataclass
 class Task:
     """A node that is to be a job, or is one.
@@ -58,10 +63,6 @@ class Task:
         """What the job prints."""
         return self.folder / f"{self.job}.out"
 
-    def name(self, prefix: str) -> str:
-        """Name of the job."""
-        return prefix + self.node.fullname
-
     def write(self, outcomes: Path, settle: float) -> None:
         """Write the node and the script that runs it; its outcome comes into the folder `outcomes`."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -70,14 +71,14 @@ class Task:
         words = shlex.join([sys.executable, "-m", "qsmflow.engines.slurm.job", str(file)])
         self.script.write_text(f"#!/bin/bash\nexec {words}\n")
 
-    def options(self, settings: SLURM, prefix: str) -> list[str]:
-        """The options of sbatch; the name of the job begins with `prefix`.
+    def options(self, settings: SLURM, name: str) -> list[str]:
+        """The options of sbatch; `name` is that of the job.
 
         Of jobs with the same name SLURM runs one at a time. So a node that a run which was killed has left in the queue
         never runs beside the one that a later run submits; that finds it finished.
         """
         words = [
-            f"--job-name={self.name(prefix)}",
+            f"--job-name={name}",
             "--dependency=singleton",
             "--no-requeue",
             "--open-mode=append",
@@ -92,15 +93,17 @@ def is_job(need: Need, settings: SLURM) -> bool:
 
 
 def limit_minutes(need: Need, settings: SLURM) -> int:
-    """Time limit of a job, whole minutes, which is how finely SLURM counts."""
-    return max(1, math.ceil(need.minutes + settings.start_minutes))
+    """Time limit of a job, whole minutes, which is how finely SLURM counts; no more than the settings allow."""
+    minutes = max(1, math.ceil(need.minutes + settings.start_minutes))
+    return min(minutes, settings.max_minutes or minutes)
 
 
 def requested(need: Need, settings: SLURM) -> list[str]:
     """Options of sbatch that say what a job may use, where it runs and who pays."""
     words = [
         f"--cpus-per-task={need.cpus}",
-        f"--mem={math.ceil(need.memory_gb * 1e9 / 2**20)}M",
+        # all that a machine has comes back as it was, without a trifle more
+        f"--mem={math.ceil(round(need.memory_gb * 1e9 / 2**20, 3))}M",
         f"--time={limit_minutes(need, settings)}",
     ]
     partition = settings.gpu_partition or settings.partition if need.gpus else settings.partition

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from qsmflow.engines.slurm.fate import LOST, Fate, fate
 NEED = Need(cpus=2, memory_gb=3.0, minutes=20)
 
 
-def judged(ended: Ended, left: int, log: Path, printed: str = "") -> Fate:
+def judged(ended: Ended, left: int, log: Path, printed: str = "", most: tuple[float, float] = (inf, inf)) -> Fate:
     log.write_text(printed)
-    return fate(7, ended, NEED, 25, log, left)
+    return fate(7, ended, NEED, 25, log, left, most)
 
 
 @pytest.mark.parametrize("state", sorted(FINAL | {LOST}))
@@ -30,6 +31,17 @@ def test_memory_and_time_are_doubled(tmp_path: Path) -> None:
     assert more is not None and (more.memory_gb, more.minutes, more.cpus) == (6.0, 20, 2)
     more = judged(Ended("TIMEOUT"), 1, tmp_path / "log").again
     assert more is not None and (more.memory_gb, more.minutes) == (3.0, 45)  # with 5 more to start: twice 25
+
+
+def test_no_job_comes_again_with_more_than_it_can_have(tmp_path: Path) -> None:
+    found = judged(Ended("OUT_OF_MEMORY"), 1, tmp_path / "log", most=(4.0, inf))
+    assert found.again is not None and found.again.memory_gb == 4.0 and "submitted again with 4 GB" in found.line
+    found = judged(Ended("OUT_OF_MEMORY"), 1, tmp_path / "log", most=(3.0, inf))
+    assert found.again is None and "no machine of its partition has more" in found.line
+    found = judged(Ended("TIMEOUT"), 1, tmp_path / "log", most=(inf, 30.5))
+    assert found.again is not None and found.again.minutes == 25 and "submitted again with 30 min" in found.line
+    found = judged(Ended("TIMEOUT"), 1, tmp_path / "log", most=(inf, 25.9))
+    assert found.again is None and "all that its partition and --slurm-max-minutes allow" in found.line
 
 
 @pytest.mark.parametrize("printed", ["slurmstepd: error: Exceeded job memory limit", "Detected 1 oom-kill event(s)"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from nipype.interfaces.utility import Merge
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.execute import Machine, Outcome, execute
 from qsmflow.engines.resources import Need, ask
+from qsmflow.engines.slurm.task import job_name
 from qsmflow.errors import UsageError
 from qsmflow.interfaces.derivatives import Supplied
 from tests.engines.slurm.programs import Programs
@@ -51,7 +54,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     made = Programs(tmp_path / "bin", monkeypatch)
     made.script("sbatch", RUN)
     made.add("squeue")
-    made.add("sinfo", "cpu*|2|8000|(null)|infinite\n")
+    made.add("sinfo", "cpu*|up|infinite|idle|2|8000|(null)\n")
     made.add("scancel")
     made.add("sacct", error="Slurm accounting storage is disabled", status=1)
     made.add("scontrol", error="Invalid job id specified", status=1)
@@ -110,6 +113,33 @@ def test_a_silent_controller_is_told_once_and_waited_for(tmp_path: Path, program
     assert len(watch.read) == 1 and "SLURM does not answer" in watch.read[0]
 
 
+def test_where_no_more_jobs_are_allowed_others_are_waited_for(tmp_path: Path, programs: Programs) -> None:
+    full = "[ $(wc -l < sbatch.words) -gt 3 ] || { echo AssocMaxSubmitJobLimit >&2; exit 1; }"
+    programs.script("sbatch", f"{full}\n{RUN}")
+    outcome, watch = run(tmp_path, merge())
+    assert outcome.executed == ("run.merge",) and len(programs.words("sbatch")) == 4
+    assert len(watch.read) == 1 and "no more jobs are allowed just now" in watch.read[0]
+
+
+@pytest.mark.parametrize("error", [OSError(116, "Stale file handle"), BlockingIOError(11, "try again"), None])
+def test_what_the_system_cannot_do_just_now_is_waited_for(
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch, error: OSError | None
+) -> None:
+    """Listing of a stale folder, a process that cannot begin, and a program that is not there for a while."""
+    real, failed = (os.listdir, subprocess.run)[isinstance(error, BlockingIOError) or error is None], []
+
+    def fails_at_first(words: object, **options: object) -> object:
+        if "sinfo" not in str(words) and len(failed) < 4:
+            failed.append(words)
+            raise error or FileNotFoundError
+        return real(words, **options)
+
+    monkeypatch.setattr(*((os, "listdir") if real is os.listdir else (subprocess, "run")), fails_at_first)
+    outcome, watch = run(tmp_path, merge())
+    assert outcome.executed == ("run.merge",) and failed
+    assert len(watch.read) == 1 and "does not answer" in watch.read[0]
+
+
 def test_an_outcome_that_a_shared_disk_shows_late_is_waited_for(tmp_path: Path, programs: Programs) -> None:
     """SLURM says that the job is done; its outcome is at first not to be seen, then empty, then there."""
     late = "(sleep 1; touch ../run/slurm/outcomes-*/1.json; sleep 1; SLURM_JOB_ID=1 bash $script) > /dev/null 2>&1 &"
@@ -127,10 +157,21 @@ def test_a_job_that_slurm_forgot_is_submitted_again_and_then_given_up(tmp_path: 
     assert ["LOST" in line for line in watch.read] == [True] and "LOST" in outcome.failed[0].message
 
 
+def test_a_job_that_does_not_show_in_the_queue_and_runs_is_waited_for(tmp_path: Path, programs: Programs) -> None:
+    late = "(sleep 2; SLURM_JOB_ID=1 bash $script) > /dev/null 2>&1 &"
+    programs.script("sbatch", f"for script; do :; done\n{late}\necho 1")
+    programs.add("scontrol", "JobId=1 JobState=RUNNING ExitCode=0:0")
+    outcome, watch = run(tmp_path, merge(), settle=0.1)
+    assert outcome.executed == ("run.merge",)
+    assert [line.split(";")[0] for line in watch.read] == ["job 1 is not in the queue, and SLURM calls it RUNNING"]
+    assert len(programs.words("sbatch")) == 1
+
+
 def test_a_job_that_may_wait_forever_is_told_once(tmp_path: Path, programs: Programs) -> None:
     programs.script("sbatch", "echo 7")
     programs.script(
-        "squeue", "[ $(wc -l < squeue.words) -gt 3 ] || echo '7|PartitionTimeLimit|x'; echo '8|BadConstraints|y'"
+        "squeue",
+        "[ $(wc -l < squeue.words) -gt 3 ] || echo '7|PENDING|PartitionTimeLimit|x'; echo '8|PENDING|BadConstraints|y'",
     )
     programs.add("sacct", "7|CANCELLED by 1000|0:15|None assigned\n")
     outcome, watch = run(tmp_path, merge())
@@ -147,9 +188,26 @@ def test_jobs_of_a_run_that_ends_are_cancelled_and_no_others(
     programs.script("sbatch", "echo 7")
     # in the queue: the job of this run, found by the name that sbatch was given, and one of a run on another subject
     programs.script(
-        "squeue", "echo 7'|None|'$(grep -o 'qsmflow-[^ ]*' sbatch.words); echo '8|None|qsmflow-12345678.run.other'"
+        "squeue",
+        "echo 7'|RUNNING|None|'$(grep -o 'qsmflow-[^ ]*' sbatch.words); echo '8|RUNNING|None|qsmflow-1.run.other'",
     )
     monkeypatch.setattr("qsmflow.engines.slurm.plugin.SLURMPlugin._poll", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, merge())
     assert programs.words("scancel") == ["--quiet 7"]
+
+
+def test_without_slurm_nothing_is_computed_beside_jobs_that_were_left(tmp_path: Path, programs: Programs) -> None:
+    workflow = Workflow("run", base_dir=str(tmp_path))
+    workflow.add_nodes([ask(merge(), Need())])
+    folder = tmp_path / "slurm"
+    (folder / "jobs").mkdir(parents=True)
+    left, other = f"7|RUNNING|None|{job_name(folder, 'run.merge')}", f"8|RUNNING|None|{job_name(folder, 'run.other')}"
+    programs.add("squeue", f"{left}\n{other}\n")
+    machine = Machine(1, 1.0)
+    with pytest.raises(UsageError, match=r"jobs 7: .*--plugin SLURM, or end them with: scancel 7"):
+        execute(workflow, machine, tmp_path / "crash")
+    programs.add("squeue", f"{other}\n")
+    assert execute(workflow, machine, tmp_path / "crash").executed == ("run.merge",)
+    programs.add("squeue", error="Unable to contact slurm controller", status=1)
+    assert execute(workflow, machine, tmp_path / "crash").cached == ("run.merge",)

@@ -14,7 +14,7 @@ from qsmflow.engines.slurm.task import Task, is_job, limit_minutes
 
 def options(need: Need, settings: SLURM) -> list[str]:
     node = Node(IdentityInterface(["a"]), "vsharp")
-    return Task(node, need, Path("jobs"), 1).options(settings, "qsmflow-1.")
+    return Task(node, need, Path("jobs"), 1).options(settings, "qsmflow-1.vsharp")
 
 
 def test_cpus_memory_and_time_are_those_of_the_record() -> None:
@@ -39,6 +39,16 @@ def test_cpus_memory_and_time_are_those_of_the_record() -> None:
 def test_only_what_uses_a_gpu_is_sent_to_one(gpus: int, given: dict[str, str], placed: list[str]) -> None:
     assert options(Need(gpus=gpus), SLURM(**given))[-len(placed) :] == placed
     assert gpus or not [word for word in options(Need(), SLURM(**given)) if "gres" in word]
+
+
+def test_all_memory_of_a_machine_is_asked_as_it_was_told() -> None:
+    for megabytes in range(1000, 1100):
+        assert f"--mem={megabytes}M" in options(Need(memory_gb=megabytes * 2**20 / 1e9), SLURM())
+
+
+def test_no_job_asks_for_more_time_than_the_settings_allow() -> None:
+    assert limit_minutes(Need(minutes=100), SLURM(start_minutes=5, max_minutes=60)) == 60
+    assert limit_minutes(Need(minutes=10), SLURM(start_minutes=5, max_minutes=60)) == 15
 
 
 def test_a_limit_is_a_minute_at_least() -> None:
