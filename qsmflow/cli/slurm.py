@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     UsageError
         A flag that is not of this verb, what the cluster does not have, or a script that cannot be written.
     """
+    from qsmflow.engines.gpu import check_build
     from qsmflow.engines.slurm import array
     from qsmflow.engines.slurm.checks import check_cluster, check_needs
     from qsmflow.engines.slurm.commands import submit
@@ -75,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     # sized for a job of the cluster, not for the machine where this is written; the tasks run their nodes as run does
     request = request_from(argparse.Namespace(**{**vars(args), "plugin": "SLURM"}))
     settings = request.machine.slurm
+    if args.program == PROGRAM:  # another one brings its own torch
+        check_build(participant.stages_on_gpu(request))
     cluster = _cluster(request, needed=args.submit and not args.dry_run)
     if cluster is not None:
         check_cluster(settings, cluster, gpus=bool(participant.stages_on_gpu(request)))

@@ -120,6 +120,20 @@ def _forget_lost_products(workflow: Workflow, nodes: Sequence[Node]) -> None:
             stamp.unlink()
 
 
+def check_jobs(workflow: Workflow, machine: Machine) -> None:
+    """Refuse what would be a job of `workflow` and fits on no machine of the cluster, where `machine` is one.
+
+    Raises
+    ------
+    UsageError
+        A job asks for more than any machine, or its partition, has.
+    """
+    if machine.plugin == "SLURM":
+        needs = {node.fullname: node.need for node in real_nodes(workflow)}
+        jobs = {name: need for name, need in needs.items() if is_job(need, machine.slurm)}
+        check_needs(machine.slurm, machine.cluster, jobs)
+
+
 def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch | None = None) -> Outcome:
     """Run what is not finished of `workflow`; a failed node stops what depends on it and nothing else.
 
@@ -144,12 +158,8 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     """
     crash_dir.mkdir(parents=True, exist_ok=True)
     configure(workflow, machine, crash_dir)
+    check_jobs(workflow, machine)
     nodes = real_nodes(workflow)
-    if machine.plugin == "SLURM":
-        needs = {node.fullname: node.need for node in nodes}
-        check_needs(
-            machine.slurm, machine.cluster, {name: need for name, need in needs.items() if is_job(need, machine.slurm)}
-        )
     _forget_lost_products(workflow, nodes)
     started = time.time()
     if watch is not None:

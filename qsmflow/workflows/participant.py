@@ -20,7 +20,7 @@ from qsmflow.bids.write import describe_dataset, write_text
 from qsmflow.config import NETWORKS, Config
 from qsmflow.engines.execute import Machine, Outcome, Watch, configure, execute, real_nodes
 from qsmflow.engines.finished import finished_nodes
-from qsmflow.engines.gpu import check_device, gpu_stages
+from qsmflow.engines.gpu import check_build, check_device, gpu_stages
 from qsmflow.engines.lock import locked
 from qsmflow.engines.resources import Need
 from qsmflow.engines.slurm.array import need_of_task
@@ -111,9 +111,10 @@ def stages_on_gpu(request: Request) -> frozenset[str]:
 
 
 def check_machine(request: Request) -> None:
-    """Refuse a `request` for devices or partitions that are not there."""
+    """Refuse a `request` for devices or partitions that are not there, or devices that torch here cannot use."""
     stages = stages_on_gpu(request)
     if request.machine.plugin == "SLURM":
+        check_build(stages)
         check_cluster(request.machine.slurm, request.machine.cluster, gpus=bool(stages))
     else:
         check_device(stages)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from qsmflow.cli.main import main
 from qsmflow.engines.slurm import array
@@ -183,3 +184,15 @@ def test_the_program_may_lie_in_a_folder_with_a_blank(tmp_path: Path) -> None:
     code = "import sys; sys.executable = '/opt/my env/bin/python'; import qsmflow.cli.slurm as v; print(v.PROGRAM)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "'/opt/my env/bin/python' -m qsmflow\n"
+
+
+def test_only_another_program_may_have_the_cuda_that_is_missing_here(
+    tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    programs.add("sinfo", "gpu*|8|64000|gpu:1|infinite\n")
+    make_bids(tmp_path / "bids")
+    words = ["--skip-bids-validation", "--gpu", "all"]
+    assert slurm(tmp_path, *words, inversion="qsmnet") == 2
+    assert "is built without CUDA" in capsys.readouterr().err
+    assert slurm(tmp_path, *words, "--program", "apptainer exec --nv cuda.sif qsmflow", inversion="qsmnet") == 0
