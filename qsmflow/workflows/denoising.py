@@ -41,7 +41,7 @@ def init_denoising_wf(
     workflow.__desc__ = "Noise was taken out of the local field by a U-Net [@unet]. "
     inputnode = fields_node(["local", "mask", "noise"], "inputnode")
     outputnode = fields_node(["local"], "outputnode")
-    node = stage_node(Denoiser(b0_dir=b0_dir, **vars(denoiser)), "denoiser", budget)
+    node = stage_node(Denoiser(b0_dir=b0_dir, **vars(denoiser)), "denoiser", budget.single)
     workflow.connect(
         [
             (inputnode, node, [("local", "in_file"), ("mask", "mask"), ("noise", "noise")]),

@@ -51,12 +51,12 @@ def init_masking_wf(
     outputnode = fields_node(["mask"], "outputnode")
     if supplied:
         workflow.__desc__ = "A brain mask was supplied. "
-        brain = stage_node(Supplied(is_mask=True), "supplied", budget)
+        brain = stage_node(Supplied(is_mask=True), "supplied", budget.single)
         workflow.connect([(inputnode, brain, [("mask", "in_file")])])
     else:
         method = choose(brain_mask.method, "bet")
         workflow.__desc__ = f"The brain was masked on the magnitude {_METHODS[method]}. "
-        brain = stage_node(BrainMask(**vars(replace(brain_mask, method=method))), "brain_mask", budget)
+        brain = stage_node(BrainMask(**vars(replace(brain_mask, method=method))), "brain_mask", budget.single)
         workflow.connect([(inputnode, brain, [("combined", "in_file")])])
     last = brain
     if te and quality_mask.threshold > 0:

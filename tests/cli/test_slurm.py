@@ -196,3 +196,9 @@ def test_only_another_program_may_have_the_cuda_that_is_missing_here(
     assert slurm(tmp_path, *words, inversion="qsmnet") == 2
     assert "is built without CUDA" in capsys.readouterr().err
     assert slurm(tmp_path, *words, "--program", "apptainer exec --nv cuda.sif qsmflow", inversion="qsmnet") == 0
+
+
+def test_the_time_of_a_network_on_a_small_head_is_minutes(tmp_path: Path, programs: Programs) -> None:
+    make_bids(tmp_path / "bids")
+    assert slurm(tmp_path, "--skip-bids-validation", inversion="qsmnet") == 0
+    assert "#SBATCH --time=10\n" in script(tmp_path)  # five of them until it starts

@@ -43,6 +43,32 @@ def test_every_stage_fits_a_common_head(name: str) -> None:
     assert stages()[name].resources.memory_gb(256 * 256 * 160, 5) < 8
 
 
+#: Seconds of the benchmarks, with the millions of voxels and images that they were for.
+MEASURED = [
+    ("unwrap", 7.0, 4.1 * 4),
+    ("resharp", 46, 6.8),
+    ("lbv", 24, 6.8),
+    ("pdf", 117, 6.8),
+    ("ismv", 22, 6.8),
+    ("ilsqr", 18, 6.8),
+    ("rts", 10, 6.8),
+    ("tv", 22, 6.8),
+    ("tgv", 193, 6.8),
+    ("nltgv", 134, 6.8),
+    ("ndi", 10, 6.8),
+    ("whtv", 89, 6.8),
+    ("medi", 85, 6.8),
+    ("qsmnet", 10.5, 4.1),
+    ("grappa", 39, 4.1 * 16),
+    ("espirit", 208, 4.1 * 16),
+]
+
+
+@pytest.mark.parametrize(("name", "seconds", "millions"), MEASURED)
+def test_time_limits_are_several_times_what_was_measured(name: str, seconds: float, millions: float) -> None:
+    assert 4 < 60 * stages()[name].resources.minutes * millions / seconds < 50
+
+
 def test_last_error_is_the_reason() -> None:
     text = "Node: a.b\nTraceback (most recent call last):\n  File x\n\tValueError: the mask is empty\n\n"
     assert last_error(text) == "ValueError: the mask is empty"
