@@ -257,7 +257,6 @@ def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
     nipype_config.update_config(
         {
             "execution": {
-                "crashdump_dir": str(crash_dir),
                 "crashfile_format": "txt",
                 "hash_method": "content",
                 "stop_on_first_crash": machine.stop_on_first_crash,
@@ -272,6 +271,8 @@ def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
     if machine.resource_monitor:
         nipype_config.enable_resource_monitor()
     workflow.config = deepcopy(nipype_config._sections)
+    # not above, where a % in the name of the folder would be taken for the name of another option
+    workflow.config["execution"]["crashdump_dir"] = str(crash_dir)
     if not machine.verbose:
         hush()
         set_forkserver_preload(["qsmflow.engines.worker"])

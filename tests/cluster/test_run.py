@@ -84,7 +84,7 @@ def test_jobs_are_refused_that_may_take_longer_than_their_partition_allows(
 def test_an_array_has_a_subject_a_task_and_the_group_waits_for_all(
     cluster: LocalSlurm, bids: Path, here: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "my 100% out"
+    out = tmp_path / "my out"
     words = ["qsmflow", "slurm", bids, out, "participant", *PLAIN, "--slurm-cpus", "1", "--submit"]
     said = Run(cluster, tmp_path / "said.txt", *words).ends(0)
     assert "2 tasks" in said and "submitted as job" in said

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
-from nipype import IdentityInterface, Node
+from nipype import Function, IdentityInterface, Node, Workflow
 
-from qsmflow.engines.execute import last_error
+from qsmflow.engines.execute import Machine, execute, last_error
 from qsmflow.engines.resources import BASE_GB, Need, Resources, ask
 from qsmflow.interfaces.stages import stages
 
@@ -67,6 +68,17 @@ MEASURED = [
 @pytest.mark.parametrize(("name", "seconds", "millions"), MEASURED)
 def test_time_limits_are_several_times_what_was_measured(name: str, seconds: float, millions: float) -> None:
     assert 4 < 60 * stages()[name].resources.minutes * millions / seconds < 50
+
+
+def test_a_crash_file_comes_into_a_folder_of_any_name(tmp_path: Path) -> None:
+    workflow = Workflow("run", base_dir=str(tmp_path / "work"))
+    workflow.add_nodes([ask(Node(Function(output_names=["a"], function=_fails), "fails"), Need())])
+    (failure,) = execute(workflow, Machine(1, 1.0), tmp_path / "100% logs").failed
+    assert failure.crash_file is not None and failure.crash_file.parent == tmp_path / "100% logs"
+
+
+def _fails() -> int:
+    raise ValueError("it does")
 
 
 def test_last_error_is_the_reason() -> None:
