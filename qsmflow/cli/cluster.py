@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 
 from qsmflow.config.slurm import SLURM
-from qsmflow.settings import from_table
+from qsmflow.settings import ConfigError, from_table
 
 from .options import add_setting, given
 
@@ -22,5 +22,9 @@ def add_slurm_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def slurm_from(args: argparse.Namespace) -> SLURM:
-    """What SLURM is asked by `args`; raises `ConfigError` for a value that cannot be."""
-    return from_table(SLURM, given(args).get(TABLE, {}))
+    """What SLURM is asked by `args`; raises `ConfigError`, which names the flag, for a value that cannot be."""
+    try:
+        return from_table(SLURM, given(args).get(TABLE, {}))
+    except ConfigError as error:
+        name, _, why = str(error).partition(":")
+        raise ConfigError(f"--slurm-{name.replace('_', '-')}:{why}") from error

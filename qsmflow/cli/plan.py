@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from qsmflow.workflows.participant import Plan, Request
 
 
-def plan_of(request: Request) -> Plan:
-    """What `request` comes to; its problems are told.
+def plan_of(request: Request, *, remember: bool = True) -> Plan:
+    """What `request` comes to, as `make_plan` says it; its problems are told.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def plan_of(request: Request) -> Plan:
     """
     from qsmflow.workflows import participant
 
-    plan = participant.make_plan(request)
+    plan = participant.make_plan(request, remember=remember)
     for problem in plan.problems if plan.heads else plan.problems[:-1]:
         say(f"sub-{problem.subject}: {'left out: ' if problem.stops else ''}{problem}", error=problem.stops)
     if not plan.heads:

@@ -85,6 +85,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, levels: tuple[str, ...] =
 
 def run(args: argparse.Namespace) -> int:
     """Do what the command line asks; the exit code says whether every subject came through."""
+    from qsmflow.engines.execute import check_jobs
     from qsmflow.reports.record import record_path
     from qsmflow.workflows import participant
 
@@ -106,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
             say(f"methods text: {paths[0]}")
         if args.dry_run:
             show_plan(request.settings, origins(layers_from(args)), workflow, participant.finished(request, workflow))
+            check_jobs(workflow, request.machine)
         if args.dry_run or args.boilerplate_only:
             return 1 if plan.stopped else 0
     with Progress(verbose=args.verbose) as progress:

@@ -120,6 +120,20 @@ def _forget_lost_products(workflow: Workflow, nodes: Sequence[Node]) -> None:
             stamp.unlink()
 
 
+def check_jobs(workflow: Workflow, machine: Machine) -> None:
+    """Refuse what would be a job of `workflow` and fits on no machine of the cluster, where `machine` is one.
+
+    Raises
+    ------
+    UsageError
+        A job asks for more than any machine, or its partition, has.
+    """
+    if machine.plugin == "SLURM":
+        needs = {node.fullname: node.need for node in real_nodes(workflow)}
+        jobs = {name: need for name, need in needs.items() if is_job(need, machine.slurm)}
+        check_needs(machine.slurm, machine.cluster, jobs)
+
+
 def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch | None = None) -> Outcome:
     """Run what is not finished of `workflow`; a failed node stops what depends on it and nothing else.
 
@@ -144,14 +158,10 @@ def execute(workflow: Workflow, machine: Machine, crash_dir: Path, watch: Watch 
     """
     crash_dir.mkdir(parents=True, exist_ok=True)
     configure(workflow, machine, crash_dir)
+    check_jobs(workflow, machine)
     nodes = real_nodes(workflow)
     if machine.plugin != "SLURM":
         check_no_jobs(_slurm_folder(workflow), [node.fullname for node in nodes])
-    else:
-        needs = {node.fullname: node.need for node in nodes}
-        check_needs(
-            machine.slurm, machine.cluster, {name: need for name, need in needs.items() if is_job(need, machine.slurm)}
-        )
     _forget_lost_products(workflow, nodes)
     started = time.time()
     if watch is not None:
@@ -253,7 +263,6 @@ def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
     nipype_config.update_config(
         {
             "execution": {
-                "crashdump_dir": str(crash_dir),
                 "crashfile_format": "txt",
                 "hash_method": "content",
                 "stop_on_first_crash": machine.stop_on_first_crash,
@@ -268,6 +277,8 @@ def configure(workflow: Workflow, machine: Machine, crash_dir: Path) -> None:
     if machine.resource_monitor:
         nipype_config.enable_resource_monitor()
     workflow.config = deepcopy(nipype_config._sections)
+    # not above, where a % in the name of the folder would be taken for the name of another option
+    workflow.config["execution"]["crashdump_dir"] = str(crash_dir)
     if not machine.verbose:
         hush()
         set_forkserver_preload(["qsmflow.engines.worker"])

@@ -40,6 +40,26 @@ def gpu_stages(asked: Sequence[str], able: Collection[str], run: Collection[str]
     return frozenset(asked)
 
 
+def check_build(stages: Collection[str]) -> None:
+    """Refuse to have `stages` computed on GPUs of other machines by this environment where its torch can use none.
+
+    Raises
+    ------
+    UsageError
+        torch is built without CUDA.
+    """
+    import torch
+
+    if stages and torch.version.cuda is None:
+        raise UsageError(
+            f"--gpu {' '.join(sorted(stages))}: {_without_cuda(torch.__version__)}; or --gpu none",
+        )
+
+
+def _without_cuda(version: str) -> str:
+    return f"torch {version} is built without CUDA: install one that is"
+
+
 def check_device(stages: Collection[str]) -> None:
     """Refuse to run `stages` on a GPU where torch can use none, saying what the driver tells."""
     import torch
@@ -50,7 +70,7 @@ def check_device(stages: Collection[str]) -> None:
     if program is None:
         why = "nvidia-smi is not there: no NVIDIA driver"
     elif torch.version.cuda is None:
-        why = f"torch {torch.__version__} is built without CUDA: install one that is"
+        why = _without_cuda(torch.__version__)
     else:
         done = subprocess.run([program, "--list-gpus"], capture_output=True, text=True)
         why = f"nvidia-smi says: {' '.join((done.stdout or done.stderr).split()) or 'nothing'}"

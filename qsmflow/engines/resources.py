@@ -47,7 +47,8 @@ class Resources:
     gpus
         Devices, where it is told to use them.
     minutes
-        Time limit to ask of a cluster, per million voxels and image.
+        Time limit to ask of a cluster, per million voxels and image: some ten times what one thread takes, since
+        machines differ, and so do the sources of the data.
     least_voxels
         Of the grid that the stage works on, whatever that of the image is.
     """
@@ -56,7 +57,7 @@ class Resources:
     volumes_per_image: float = 0.0
     cpus: int = 1
     gpus: int = 0
-    minutes: float = 2.0
+    minutes: float = 0.5
     least_voxels: int = 0
 
     def memory_gb(self, voxels: int, images: int = 1) -> float:

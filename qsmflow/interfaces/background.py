@@ -84,7 +84,7 @@ class VSHARP(_Directed):
 
     stage = "vsharp"
     method = "V-SHARP"
-    resources = Resources(volumes=24, cpus=2, minutes=2)
+    resources = Resources(volumes=24, cpus=2, minutes=0.25)
     input_spec = VSHARPInputSpec
     function = staticmethod(vsharp)
     group = config.VSharp

@@ -98,7 +98,7 @@ class COSMOSKSpace(_Orientations):
 
     stage = "cosmos_kspace"
     method = "COSMOS, closed form in k-space"
-    resources = Resources(volumes=10, volumes_per_image=2, cpus=2)
+    resources = Resources(volumes=10, volumes_per_image=2, cpus=2, minutes=0.25)
     input_spec = COSMOSKSpaceInputSpec
 
     def _solve(
@@ -124,7 +124,7 @@ class COSMOS(_Orientations):
     stage = "cosmos"
     quantity = "residual"
     method = "COSMOS, masked and magnitude-weighted least squares"
-    resources = Resources(volumes=14, volumes_per_image=6, cpus=2, minutes=6)
+    resources = Resources(volumes=14, volumes_per_image=6, cpus=2, minutes=0.5)
     input_spec = COSMOSInputSpec
 
     def _solve(

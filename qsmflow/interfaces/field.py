@@ -46,7 +46,7 @@ class FieldMap(StageInterface):
 
     stage = "field"
     method = "weighted least-squares fit over echo time"
-    resources = Resources(volumes=14, volumes_per_image=4, cpus=2)
+    resources = Resources(volumes=14, volumes_per_image=4, cpus=2, minutes=0.1)
     input_spec = FieldMapInputSpec
     output_spec = FieldMapOutputSpec
 

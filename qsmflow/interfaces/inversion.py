@@ -203,7 +203,7 @@ class ILSQR(Inversion):
     method = "iLSQR"
     quantity = "residual"
     group = config.ILSQR
-    resources = Resources(volumes=36, cpus=2, minutes=6)
+    resources = Resources(volumes=36, cpus=2, minutes=2)
     input_spec = ILSQRInputSpec
 
     def _invert(
@@ -233,7 +233,7 @@ class MEDI(Inversion):
     stage = "medi"
     method = "morphology-enabled dipole inversion"
     group = config.MEDI
-    resources = Resources(volumes=40, cpus=2, minutes=12)
+    resources = Resources(volumes=40, cpus=2, minutes=6)
     input_spec = MEDIInputSpec
 
     def _invert(

@@ -64,7 +64,7 @@ class RTS(_Iterative):
 
     stage = "rts"
     method = "rapid two-step inversion"
-    resources = Resources(volumes=32, cpus=2)
+    resources = Resources(volumes=32, cpus=2, minutes=1)
     input_spec = RTSInputSpec
     function = staticmethod(rts)
     group = config.RTS
@@ -80,7 +80,7 @@ class TV(_Iterative):
 
     stage = "tv"
     method = "total-variation inversion"
-    resources = Resources(volumes=32, cpus=2)
+    resources = Resources(volumes=32, cpus=2, minutes=2)
     input_spec = TVInputSpec
     function = staticmethod(tv)
     group = config.TV
@@ -96,7 +96,7 @@ class NLTV(_Iterative):
 
     stage = "nltv"
     method = "nonlinear total-variation inversion"
-    resources = Resources(volumes=32, cpus=2)
+    resources = Resources(volumes=32, cpus=2, minutes=2)
     input_spec = NLTVInputSpec
     function = staticmethod(tv)
     group = config.NLTV
@@ -112,7 +112,7 @@ class TGV(_Iterative):
 
     stage = "tgv"
     method = "total-generalised-variation inversion"
-    resources = Resources(volumes=78, cpus=2)
+    resources = Resources(volumes=78, cpus=2, minutes=2)
     input_spec = TGVInputSpec
     function = staticmethod(tgv)
     group = config.TGV
@@ -128,7 +128,7 @@ class NLTGV(_Iterative):
 
     stage = "nltgv"
     method = "nonlinear total-generalised-variation inversion"
-    resources = Resources(volumes=78, cpus=2)
+    resources = Resources(volumes=78, cpus=2, minutes=2)
     input_spec = NLTGVInputSpec
     function = staticmethod(tgv)
     group = config.NLTGV
@@ -144,7 +144,7 @@ class NDI(_Iterative):
 
     stage = "ndi"
     method = "nonlinear dipole inversion"
-    resources = Resources(volumes=32, cpus=2)
+    resources = Resources(volumes=32, cpus=2, minutes=1)
     input_spec = NDIInputSpec
     function = staticmethod(ndi)
     group = config.NDI
@@ -160,7 +160,7 @@ class WHTV(_Iterative):
 
     stage = "whtv"
     method = "weak-harmonic total-variation inversion"
-    resources = Resources(volumes=48, cpus=2)
+    resources = Resources(volumes=48, cpus=2, minutes=2)
     input_spec = WHTVInputSpec
     function = staticmethod(whtv)
     group = config.WHTV

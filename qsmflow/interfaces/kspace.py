@@ -46,7 +46,7 @@ class GRAPPA(StageInterface):
     stage = "grappa"
     method = "GRAPPA"
     quantity = "share left"
-    resources = Resources(volumes=50, volumes_per_image=9, cpus=2, minutes=1)
+    resources = Resources(volumes=50, volumes_per_image=9, cpus=2, minutes=0.25)
     input_spec = GRAPPAInputSpec
     output_spec = GRAPPAOutputSpec
 

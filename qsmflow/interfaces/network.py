@@ -28,7 +28,7 @@ from .volume import Volume, load, load_magnitude, load_mask, save
 #: Volumes of the image's grid that are held beside what the network needs.
 _BESIDE = 12
 #: With this a network of 32 channels has its first level in slabs; a head in voxels of 1 mm has some four million.
-_RESOURCES = Resources(volumes=100, cpus=64, gpus=1, minutes=4, least_voxels=4_000_000)
+_RESOURCES = Resources(volumes=100, cpus=64, gpus=1, minutes=1, least_voxels=4_000_000)
 
 _version = while_unchanged(digest)
 

@@ -34,7 +34,7 @@ class R2Star(StageInterface):
 
     stage = "r2star"
     method = "log-linear fit, weighted by the squared fitted signal"
-    resources = Resources(volumes=14, volumes_per_image=4, cpus=2)
+    resources = Resources(volumes=14, volumes_per_image=4, cpus=2, minutes=0.1)
     input_spec = R2StarInputSpec
     output_spec = R2StarOutputSpec
 

@@ -65,7 +65,7 @@ class ScalePhase(StageInterface):
 
     stage = "scale_phase"
     method = "echoes read, phase scaled to radians"
-    resources = Resources(volumes=4, volumes_per_image=6)
+    resources = Resources(volumes=4, volumes_per_image=6, minutes=0.1)
     input_spec = ScalePhaseInputSpec
     output_spec = ScalePhaseOutputSpec
 
@@ -139,7 +139,7 @@ class CombineMagnitude(StageInterface):
 
     stage = "combine_magnitude"
     method = "root sum of squares over the echoes"
-    resources = Resources(volumes=2, volumes_per_image=2)
+    resources = Resources(volumes=2, volumes_per_image=2, minutes=0.1)
     input_spec = CombineMagnitudeInputSpec
     output_spec = CombineMagnitudeOutputSpec
 

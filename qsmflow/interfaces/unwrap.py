@@ -59,7 +59,7 @@ class Unwrap(StageInterface):
 
     stage = "unwrap"
     method = "phase unwrapping"
-    resources = Resources(volumes=45, volumes_per_image=6, cpus=1, minutes=4)
+    resources = Resources(volumes=45, volumes_per_image=6, cpus=1, minutes=0.25)
     input_spec = UnwrapInputSpec
     output_spec = UnwrapOutputSpec
 
@@ -90,7 +90,7 @@ class QualityMask(StageInterface):
 
     stage = "quality_mask"
     method = "ROMEO voxel quality"
-    resources = Resources(volumes=10, volumes_per_image=4, cpus=1, minutes=2)
+    resources = Resources(volumes=10, volumes_per_image=4, cpus=1, minutes=0.1)
     input_spec = QualityMaskInputSpec
     output_spec = QualityMaskOutputSpec
 

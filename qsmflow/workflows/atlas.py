@@ -34,7 +34,8 @@ def init_atlas_wf(
         "the regions were sampled. "
     )
     inputnode = fields_node(["magnitude", "mask"], "inputnode")
-    node = stage_node(RegisterAtlas(**{what: str(path) for what, path in files.items()}), "register_atlas", budget)
+    register = RegisterAtlas(**{what: str(path) for what, path in files.items()})
+    node = stage_node(register, "register_atlas", budget.single)
     workflow.connect([(inputnode, node, [("magnitude", "in_file"), ("mask", "in_mask")])])
     keep(workflow, node, "out_file", "rois", destination, sidecar=region_names(files["atlas"]))
     return workflow
@@ -54,7 +55,7 @@ def init_cores_wf(*, budget: Budget, destination: Destination, name: str = "core
         "to the magnitude on, and placed where they stand out; where they do not, none are told. "
     )
     inputnode = fields_node(["chi", "magnitude", "mask"], "inputnode")
-    node = stage_node(PlaceCores(), "place_cores", budget)
+    node = stage_node(PlaceCores(), "place_cores", budget.single)
     workflow.connect([(inputnode, node, [("chi", "in_file"), ("magnitude", "magnitude"), ("mask", "mask")])])
     names = {str(core.index): name for core, name in read_cores(TABLE).items()}
     keep(workflow, node, "out_file", "rois", destination, sidecar={"Labels": names})

@@ -54,7 +54,8 @@ def init_background_wf(
         interface = REMOVALS[stage]
         traits = interface.input_spec().traits()
         where = {"b0_dir": b0_dir} if "b0_dir" in traits else {}
-        before, removal = removal, stage_node(interface(**where, **vars(getattr(settings, stage))), stage, budget)
+        node = stage_node(interface(**where, **vars(getattr(settings, stage))), stage, budget.single)
+        before, removal = removal, node
         workflow.connect([(before, removal, wires)])
         if weighted and "magnitude" in traits:
             workflow.connect([(inputnode, removal, [("magnitude", "magnitude")])])

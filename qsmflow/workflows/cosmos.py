@@ -75,7 +75,7 @@ def init_cosmos_wf(
     outputnode = fields_node(["chi", "out_report"], "outputnode")
     if supplied is not None:
         workflow.__desc__ = "A COSMOS map was supplied. "
-        given = stage_node(Supplied(in_file=str(supplied)), "supplied_cosmos", budget)
+        given = stage_node(Supplied(in_file=str(supplied)), "supplied_cosmos", budget.single)
         workflow.add_nodes([inputnode])
         workflow.connect([(given, outputnode, [("out_file", "chi"), ("out_report", "out_report")])])
         keep(workflow, given, "out_file", "cosmos", destination)
@@ -124,7 +124,7 @@ def init_labels_wf(*, reference: bool, budget: Budget, destination: Destination,
     if reference:
         keep(workflow, inputnode, "chi", "cosmos", destination)
         return workflow
-    turned = stage_node(ApplyRigid(inverse=True), "turn_back", budget)
+    turned = stage_node(ApplyRigid(inverse=True), "turn_back", budget.single)
     wires = [("chi", "in_file"), ("transform", "transform"), ("magnitude", "reference")]
     workflow.connect([(inputnode, turned, wires)])
     keep(workflow, turned, "out_file", "cosmos", destination)

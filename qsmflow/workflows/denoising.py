@@ -46,7 +46,7 @@ def init_denoising_wf(
     )
     inputnode = fields_node(["local", "mask", "noise"], "inputnode")
     outputnode = fields_node(["local"], "outputnode")
-    node = stage_node(Denoiser(b0_dir=b0_dir, **vars(denoiser)), "denoiser", budget)
+    node = stage_node(Denoiser(b0_dir=b0_dir, **vars(denoiser)), "denoiser", budget.single)
     workflow.connect(
         [
             (inputnode, node, [("local", "in_file"), ("mask", "mask"), ("noise", "noise")]),

@@ -81,7 +81,7 @@ def init_inversion_wf(
         interface, _ = INVERSIONS[method]
         inputs = interface.input_spec().traits()
         known = {name: value for name, value in common.items() if name in inputs}
-        node = stage_node(interface(**known, **vars(getattr(settings, method))), method, budget)
+        node = stage_node(interface(**known, **vars(getattr(settings, method))), method, budget.single)
         wires = [("local", "in_file"), ("mask", "mask"), ("csf", "csf"), ("reference_mask", "reference_mask")]
         wires += [(optional, optional) for optional in ("magnitude", "noise") if optional in inputs]
         workflow.connect([(inputnode, node, wires)])

@@ -56,14 +56,14 @@ def init_masking_wf(
     if supplied:
         workflow.__desc__ = "A brain mask was supplied. "
         before = {"Stage": "supplied", "Method": Supplied.method, "Parameters": {}}
-        brain = stage_node(Supplied(is_mask=True), "supplied", budget)
+        brain = stage_node(Supplied(is_mask=True), "supplied", budget.single)
         workflow.connect([(inputnode, brain, [("mask", "in_file")])])
     else:
         method = choose(brain_mask.method, "bet")
         workflow.__desc__ = (
             f"The brain was masked on the magnitude {_METHODS[method]}{in_brackets(_of_bet(brain_mask, method))}. "
         )
-        brain = stage_node(BrainMask(**vars(replace(brain_mask, method=method))), "brain_mask", budget)
+        brain = stage_node(BrainMask(**vars(replace(brain_mask, method=method))), "brain_mask", budget.single)
         workflow.connect([(inputnode, brain, [("combined", "in_file")])])
         before = {"Stage": "brain_mask", "Method": _WORDS[method], "Parameters": {"method": method}}
         if method == "bet":

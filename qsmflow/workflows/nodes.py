@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,11 @@ class Budget:
     images: int = 1
     threads: int = 1
     gpu: frozenset[str] = frozenset()
+
+    @property
+    def single(self) -> Budget:
+        """The same for a node that takes one image: behind the fit of the field the echoes are one."""
+        return replace(self, images=1)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from qsmflow.bids.write import describe_dataset, write_text
 from qsmflow.config import NETWORKS, Config
 from qsmflow.engines.execute import Machine, Outcome, Watch, configure, execute, real_nodes
 from qsmflow.engines.finished import finished_nodes
-from qsmflow.engines.gpu import check_device, gpu_stages
+from qsmflow.engines.gpu import check_build, check_device, gpu_stages
 from qsmflow.engines.lock import locked
 from qsmflow.engines.resources import Need
 from qsmflow.engines.slurm.array import need_of_task
@@ -76,10 +76,11 @@ class Plan:
         return tuple(problem for problem in self.problems if problem.stops)
 
 
-def make_plan(request: Request) -> Plan:
+def make_plan(request: Request, *, remember: bool = True) -> Plan:
     """Discover and check everything that `request` selects, before anything is computed.
 
-    A fault of one subject keeps that subject out; a fault of the request or of the whole dataset is raised.
+    A fault of one subject keeps that subject out; a fault of the request or of the whole dataset is raised. Unless told
+    not to `remember`, it writes down in the work folder what it found in the files, which need not be read again then.
     """
     check_settings(request.settings)
     check_layout(request.bids_dir, request.out_dir, request.participants)
@@ -99,7 +100,7 @@ def make_plan(request: Request) -> Plan:
         problems += own
         if not any(problem.stops for problem in own):
             heads.append(head)
-    if heads:
+    if heads and remember:
         cache.save()
     broken = {problem.subject for problem in problems if problem.stops and not problem.series}
     usable = tuple(head for head in heads if head.entities["sub"] not in broken)
@@ -115,9 +116,10 @@ def stages_on_gpu(request: Request) -> frozenset[str]:
 
 
 def check_machine(request: Request) -> None:
-    """Refuse a `request` for devices or partitions that are not there."""
+    """Refuse a `request` for devices or partitions that are not there, or devices that torch here cannot use."""
     stages = stages_on_gpu(request)
     if request.machine.plugin == "SLURM":
+        check_build(stages)
         check_cluster(request.machine.slurm, request.machine.cluster, gpus=bool(stages))
     else:
         check_device(stages)
@@ -142,13 +144,15 @@ def finished(request: Request, workflow: Any) -> frozenset[str]:
     return finished_nodes(workflow)
 
 
-def needs_of_subjects(request: Request, plan: Plan) -> dict[str, Need]:
-    """What a task asks that runs all of a subject, by label."""
+def needs_of_subjects(
+    request: Request, plan: Plan, *, cpus: int | None = None, memory_gb: float | None = None
+) -> dict[str, Need]:
+    """What a task asks that runs all of a subject, by label; `cpus` and `memory_gb` are as in `need_of_task`."""
     subjects = _subjects_of_heads(plan)
     nodes: dict[str, list[Need]] = {subject: [] for subject in plan.subjects}
     for node in real_nodes(build(request, plan)):
         nodes[subjects[node.fullname.split(".")[1]]].append(node.need)
-    return {subject: need_of_task(needs, request.threads) for subject, needs in nodes.items()}
+    return {subject: need_of_task(needs, cpus=cpus, memory_gb=memory_gb) for subject, needs in nodes.items()}
 
 
 def run_participants(

@@ -65,8 +65,8 @@ def init_registration_wf(
     )
     inputnode = fields_node(["magnitude", "brain", "local", "mask", "reference", "reference_brain"], "inputnode")
     outputnode = fields_node(["magnitude", "local", "mask", "b0_dir", "transform"], "outputnode")
-    register = stage_node(RigidRegister(method=method), "register", budget)
-    turn = stage_node(TurnB0() if b0_dir is None else TurnB0(b0_dir=b0_dir), "turn_b0", budget)
+    register = stage_node(RigidRegister(method=method), "register", budget.single)
+    turn = stage_node(TurnB0() if b0_dir is None else TurnB0(b0_dir=b0_dir), "turn_b0", budget.single)
     workflow.connect(
         [
             (
@@ -86,7 +86,7 @@ def init_registration_wf(
         ]
     )
     for field, output in _KEPT_AS.items():
-        apply = stage_node(ApplyRigid(is_mask=field == "mask"), f"apply_{field}", budget)
+        apply = stage_node(ApplyRigid(is_mask=field == "mask"), f"apply_{field}", budget.single)
         workflow.connect(
             [
                 (inputnode, apply, [(field, "in_file"), ("reference", "reference")]),

@@ -53,7 +53,7 @@ def init_relaxation_wf(
             f"{csf_mask.radius:g} mm from the middle of the brain, is below {csf_mask.threshold:g} 1/s [@medi0]"
             f"{in_brackets(stated('csf_mask', vars(csf_mask), without=('radius', 'threshold')))}. "
         )
-        fluid = stage_node(CSFMask(**vars(csf_mask)), "csf_mask", budget)
+        fluid = stage_node(CSFMask(**vars(csf_mask)), "csf_mask", budget.single)
         workflow.connect([(inputnode, fluid, [("mask", "mask")]), (decay, fluid, [("out_file", "in_file")])])
         workflow.connect([(fluid, outputnode, [("out_file", "csf")])])
         told = {"Description": "Cerebrospinal fluid of the ventricles, computed from R2*."}

@@ -176,7 +176,7 @@ def init_series_wf(
         )
     if "labels" in series.supplied:
         labels = series.supplied["labels"]
-        node = stage_node(Supplied(in_file=str(labels), is_labels=True), "supplied_labels", budget)
+        node = stage_node(Supplied(in_file=str(labels), is_labels=True), "supplied_labels", budget.single)
         keep(workflow, node, "out_file", "rois", destination, sidecar=region_names(labels))
     if "atlas" in series.supplied and start is not None:
         files = {what: series.supplied[what] for what in ELSEWHERE}
@@ -252,6 +252,7 @@ def _magnitude(
 
 
 def _supplied(workflow: Workflow, series: Series, what: str, budget: Budget, destination: Destination) -> Node:
-    node = stage_node(Supplied(in_file=str(series.supplied[what]), is_mask=what in MASKS), f"supplied_{what}", budget)
+    supplied = Supplied(in_file=str(series.supplied[what]), is_mask=what in MASKS)
+    node = stage_node(supplied, f"supplied_{what}", budget.single)
     keep(workflow, node, "out_file", what, destination)
     return node

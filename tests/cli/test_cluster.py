@@ -7,12 +7,15 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 
 from qsmflow.cli.cluster import slurm_from
 from qsmflow.cli.main import build_parser, main
 from qsmflow.cli.settings import settings_from
 from qsmflow.config import Config
 from qsmflow.config.slurm import SLURM
+from tests.builders import make_bids
+from tests.engines.slurm.programs import Programs
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -30,7 +33,7 @@ def test_every_setting_has_a_flag_and_its_default() -> None:
 
 def test_what_cannot_be_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", str(tmp_path), str(tmp_path / "out"), "participant", "--slurm-poll", "0"]) == 2
-    assert "poll: 0.0 is not above 0" in capsys.readouterr().err
+    assert "--slurm-poll: 0.0 is not above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,27 @@ def test_without_slurm_its_programs_are_told_to_be_missing(
     monkeypatch.setenv("PATH", "")
     assert main(["run", str(tmp_path), str(tmp_path / "out"), "participant", "--plugin", "SLURM"]) == 127
     assert "sinfo: not found" in capsys.readouterr().err
+
+
+def test_a_dry_run_tells_what_would_be_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    Programs(tmp_path / "bin", monkeypatch).add("sinfo", "cpu*|8|500|(null)|infinite\n")
+    make_bids(tmp_path / "bids")
+    words = ["run", str(tmp_path / "bids"), str(tmp_path / "out"), "participant", "--inversion", "tkd", "--dry-run"]
+    assert main([*words, "--skip-bids-validation", "--plugin", "SLURM", "--slurm-local-minutes", "0"]) == 2
+    said = capsys.readouterr()
+    assert "nodes to compute" in said.out and "no machine of partition cpu has more than" in said.err
+
+
+def test_devices_that_the_torch_of_the_jobs_cannot_use_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    words = ["run", str(tmp_path), str(tmp_path / "out"), "participant", "--inversion", "qsmnet", "--gpu", "all"]
+    assert main([*words, "--plugin", "SLURM"]) == 2
+    assert "--gpu qsmnet: torch" in capsys.readouterr().err
 
 
 def test_a_disk_that_takes_no_more_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def test_one_run_at_a_time_and_the_same_maps_as_here(
     out = tmp_path / "out"
     words = ["qsmflow", "run", bids, out, "participant", *PLAIN, "--participant-label", "01"]
     # the unwrapping alone takes more than this on so coarse a grid
-    words += ["--plugin", "SLURM", "--slurm-poll", "1", "--slurm-local-minutes", "0.2"]
+    words += ["--plugin", "SLURM", "--slurm-poll", "1", "--slurm-local-minutes", "0.015"]
     run = Run(cluster, tmp_path / "first.txt", *words, "--slurm-extra=--hold")
     until(lambda: cluster.jobs() or run.process.poll() is not None, "a job")
     assert cluster.jobs(), run.said
@@ -75,7 +75,8 @@ def test_jobs_are_refused_that_may_take_longer_than_their_partition_allows(
     cluster: LocalSlurm, bids: Path, tmp_path: Path
 ) -> None:
     words = ["qsmflow", "run", bids, tmp_path / "out", "participant", *PLAIN, "--plugin", "SLURM"]
-    said = Run(cluster, tmp_path / "said.txt", *words, "--slurm-partition", "brief").ends(2)
+    words += ["--slurm-local-minutes", "0", "--slurm-partition", "brief"]
+    said = Run(cluster, tmp_path / "said.txt", *words).ends(2)
     assert "min, and partition brief allows 2; take another --slurm-partition" in line_with(said, "error")
     assert not cluster.jobs()
 

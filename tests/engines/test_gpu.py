@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from qsmflow.engines.gpu import check_device, gpu_stages, visible_devices
+from qsmflow.engines.gpu import check_build, check_device, gpu_stages, visible_devices
 from qsmflow.errors import UsageError
 
 ABLE = ("qsmnet", "deepqsm", "denoiser")
@@ -45,6 +45,15 @@ def test_a_missing_device_is_told_only_where_one_is_wanted(monkeypatch: pytest.M
         check_device(["qsmnet"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     check_device(["qsmnet"])
+
+
+def test_an_environment_that_can_use_no_device_anywhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    check_build([])
+    with pytest.raises(UsageError, match=r"--gpu denoiser qsmnet: torch .* is built without CUDA"):
+        check_build(["qsmnet", "denoiser"])
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    check_build(["qsmnet"])
 
 
 @pytest.mark.parametrize(

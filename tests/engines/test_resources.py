@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
-from nipype import IdentityInterface, Node
+from nipype import Function, IdentityInterface, Node, Workflow
 
-from qsmflow.engines.execute import last_error
+from qsmflow.engines.execute import Machine, execute, last_error
 from qsmflow.engines.resources import BASE_GB, Need, Resources, ask
 from qsmflow.interfaces.stages import stages
 
@@ -41,6 +42,43 @@ def test_a_node_carries_what_it_asks() -> None:
 def test_every_stage_fits_a_common_head(name: str) -> None:
     """256 x 256 x 160 with 5 echoes stays within 8 GB by what the stage states."""
     assert stages()[name].resources.memory_gb(256 * 256 * 160, 5) < 8
+
+
+#: Seconds of the benchmarks, with the millions of voxels and images that they were for.
+MEASURED = [
+    ("unwrap", 7.0, 4.1 * 4),
+    ("resharp", 46, 6.8),
+    ("lbv", 24, 6.8),
+    ("pdf", 117, 6.8),
+    ("ismv", 22, 6.8),
+    ("ilsqr", 18, 6.8),
+    ("rts", 10, 6.8),
+    ("tv", 22, 6.8),
+    ("tgv", 193, 6.8),
+    ("nltgv", 134, 6.8),
+    ("ndi", 10, 6.8),
+    ("whtv", 89, 6.8),
+    ("medi", 85, 6.8),
+    ("qsmnet", 10.5, 4.1),
+    ("grappa", 39, 4.1 * 16),
+    ("espirit", 208, 4.1 * 16),
+]
+
+
+@pytest.mark.parametrize(("name", "seconds", "millions"), MEASURED)
+def test_time_limits_are_several_times_what_was_measured(name: str, seconds: float, millions: float) -> None:
+    assert 4 < 60 * stages()[name].resources.minutes * millions / seconds < 50
+
+
+def test_a_crash_file_comes_into_a_folder_of_any_name(tmp_path: Path) -> None:
+    workflow = Workflow("run", base_dir=str(tmp_path / "work"))
+    workflow.add_nodes([ask(Node(Function(output_names=["a"], function=_fails), "fails"), Need())])
+    (failure,) = execute(workflow, Machine(1, 1.0), tmp_path / "100% logs").failed
+    assert failure.crash_file is not None and failure.crash_file.parent == tmp_path / "100% logs"
+
+
+def _fails() -> int:
+    raise ValueError("it does")
 
 
 def test_last_error_is_the_reason() -> None:

@@ -282,6 +282,18 @@ def test_methods_text_of_unwrapping(tmp_path: Path, echoes: int, settings: Unwra
     assert sum(part in text for part in possible) == len(told)
 
 
+def test_only_what_takes_every_echo_is_given_time_for_each(tmp_path: Path) -> None:
+    settings = Config(inversion=("tkd", "medi", "qsmnet"), denoise="network", reference="csf", rois="cores")
+
+    def minutes(*echoes: float) -> dict[str, float]:
+        made = graph(tmp_path / str(len(echoes)), settings, echoes=echoes, orientations=["a", "b"])
+        return {node.fullname: node.need.minutes for node in real_nodes(made)}
+
+    two, four = minutes(0.005, 0.010), minutes(0.005, 0.010, 0.015, 0.020)
+    grown = {name.split(".")[-1] for name in two if four[name] > two[name]}
+    assert grown == {"scale_phase", "quality_mask", "unwrap", "field", "r2star"}
+
+
 def test_every_node_has_its_resources(tmp_path: Path) -> None:
     for node in real_nodes(graph(tmp_path, orientations=["ori1", "ori2"])):
         assert node.mem_gb > 0 and 1 <= node.n_procs <= 2

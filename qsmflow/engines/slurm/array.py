@@ -10,6 +10,7 @@ import qsmflow
 from qsmflow.config.slurm import SLURM
 from qsmflow.engines.execute import SHARE
 from qsmflow.engines.resources import BASE_GB, Need
+from qsmflow.errors import UsageError
 
 from .task import requested
 
@@ -17,15 +18,16 @@ from .task import requested
 TASKS = 1000
 
 
-def need_of_task(nodes: Iterable[Need], cpus: int) -> Need:
-    """What a task asks that computes all of `nodes`: the memory of the largest and the time of all, one by one.
+def need_of_task(nodes: Iterable[Need], *, cpus: int | None = None, memory_gb: float | None = None) -> Need:
+    """What a task asks that computes all of `nodes`: CPUs and memory of the largest and the time of all, one by one.
 
     Beside the nodes there is the process that holds the graph, and a run takes no more than a share of what it has.
+    `cpus` and `memory_gb`, GB, are the user's own words, which are taken as they are.
     """
     every = list(nodes)
     return Need(
-        cpus=cpus,
-        memory_gb=(max(need.memory_gb for need in every) + BASE_GB) / SHARE,
+        cpus=cpus or max(need.cpus for need in every),
+        memory_gb=memory_gb or (max(need.memory_gb for need in every) + BASE_GB) / SHARE,
         gpus=max(need.gpus for need in every),
         minutes=sum(need.minutes for need in every),
     )
@@ -72,6 +74,11 @@ def array_script(
         Folder for what the tasks print; must be there when the script is submitted.
     folder
         Where the tasks start, to which relative paths in `words` refer.
+
+    Raises
+    ------
+    UsageError
+        sbatch cannot be told one of the folders.
     """
     most = Need(
         cpus=max(need.cpus for need in needs.values()),
@@ -84,7 +91,8 @@ def array_script(
         "# submit this script once more to go on after any fault.",
         [f"--job-name={name}", f"--array=0-{len(needs) - 1}%{settings.jobs}", *requested(most, settings)],
         folder,
-        f"{logs}/%A_%a.out",
+        logs,
+        "%A_%a.out",
         f"subjects=({' '.join(needs)})\n"
         f"exec {program} run {shlex.join(words)} --participant-label ${{subjects[$SLURM_ARRAY_TASK_ID]}}",
     )
@@ -103,12 +111,17 @@ def group_script(
         "# it waits until the last of them has ended.",
         [f"--job-name={name}", "--dependency=singleton", *requested(need_of_group(subjects), settings)],
         folder,
-        f"{logs}/%j_group.out",
+        logs,
+        "%j_group.out",
         f"exec {program} run {shlex.join(words)}",
     )
 
 
-def _script(comment: str, options: Sequence[str], folder: Path, output: str, command: str) -> str:
-    every = [*options, f"--chdir={folder}", f"--output={output}"]
+def _script(comment: str, options: Sequence[str], folder: Path, logs: Path, output: str, command: str) -> str:
+    for path in (folder, logs):
+        # with a backslash anywhere sbatch takes the name of the output as it stands, without the ids of the jobs
+        if "\\" in str(path) or "\n" in str(path):
+            raise UsageError(f"{str(path)!r}: sbatch takes no folder with a backslash or a new line; rename it")
+    every = [*options, f"--chdir={folder}", f"--output={str(logs).replace('%', '%%')}/{output}"]
     lines = ["#!/bin/bash", f"# {comment}", *(f"#SBATCH {shlex.quote(option)}" for option in every), "", command]
     return "\n".join(lines) + "\n"

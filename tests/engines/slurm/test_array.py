@@ -12,12 +12,18 @@ from qsmflow.config.slurm import SLURM
 from qsmflow.engines.execute import SHARE
 from qsmflow.engines.resources import BASE_GB, Need
 from qsmflow.engines.slurm.array import TASKS, array_script, group_script, in_arrays, need_of_group, need_of_task
+from qsmflow.errors import UsageError
 
 
 def test_a_task_holds_its_largest_node_and_has_time_for_all() -> None:
-    need = need_of_task([Need(1, 2.0, 0, 10), Need(2, 5.0, 1, 30)], cpus=4)
-    assert (need.cpus, need.gpus, need.minutes) == (4, 1, 40)
+    need = need_of_task([Need(1, 2.0, 0, 10), Need(2, 5.0, 1, 30)])
+    assert (need.cpus, need.gpus, need.minutes) == (2, 1, 40)
     assert SHARE * need.memory_gb == pytest.approx(5.0 + BASE_GB)
+
+
+def test_what_the_user_says_of_a_task_is_taken_as_it_is() -> None:
+    need = need_of_task([Need(2, 5.0, 0, 30)], cpus=4, memory_gb=3.0)
+    assert (need.cpus, need.memory_gb) == (4, 3.0)
 
 
 def test_the_script_runs_one_subject_a_task(tmp_path: Path) -> None:
@@ -63,6 +69,22 @@ def test_the_group_step_waits_for_all_jobs_of_its_name(tmp_path: Path) -> None:
     assert said == "<run><my bids><out><group>"
 
 
+def of_folder(logs: Path) -> str:
+    return group_script(
+        ["in"], name="qsmflow-12", program="true", settings=SLURM(), logs=logs, folder=Path("/"), subjects=1
+    )
+
+
+def test_sbatch_replaces_nothing_in_the_name_of_the_folder() -> None:
+    assert "#SBATCH --output=/my%%job/logs/%j_group.out\n" in of_folder(Path("/my%job/logs"))
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\nb"])
+def test_a_folder_that_sbatch_cannot_be_told_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="sbatch takes no folder with a backslash"):
+        of_folder(Path("/") / name)
+
+
 def test_the_group_step_asks_for_more_where_there_are_more() -> None:
     few, many = need_of_group(1), need_of_group(5000)
     assert few.memory_gb < many.memory_gb and few.minutes < many.minutes
@@ -78,6 +100,7 @@ def test_more_subjects_than_an_array_may_have_are_several_arrays() -> None:
 def test_words_of_the_script_and_of_slurm_are_not_the_tasks() -> None:
     words = ["in", "out", "participant", "--submit", "--slurm-partition", "cpu", "--gpu", "all", "--script", "x"]
     words += ["--participant-label", "01", "02", "-w", "work", "--program", "a b", "--registration-method", "flirt"]
+    words += ["--nprocs", "8", "--mem", "64", "--dry-run"]
     assert run_words(words) == [
         "in",
         "out",
