@@ -131,5 +131,5 @@ def _doubt(placed: Placed, turned: Placed) -> str:
     if placed.contrast < _LEAST:
         return f"they do not stand out in the map (by {placed.contrast:.3f} ppm; {_LEAST} are needed)"
     if turned.contrast > placed.contrast:
-        return "they stand out more in a head that faces the other way; does the header take front for back?"
+        return "they stand out more in a head that faces the other way; look whether the header takes front for back"
     return ""

@@ -88,6 +88,8 @@ class SIQSM(Ladder):
     normalised
         Batch normalisation after every block. It takes from a batch how strong its scenes are, which statistics over
         many of them bring back only if all are alike.
+    residual
+        The first channel, a map then, is added to the output.
 
     Raises
     ------
@@ -104,11 +106,11 @@ class SIQSM(Ladder):
     # up: the transposed convolution, a block, and the two convolutions of the head
     halo = (8, 6)
 
-    def __init__(self, *, width: int = 32, inputs: int = 2, normalised: bool = True):
+    def __init__(self, *, width: int = 32, inputs: int = 2, normalised: bool = True, residual: bool = False):
         super().__init__()
         refuse_parameter("width", width, 4, MOST_CHANNELS // 16)
         refuse_parameter("inputs", inputs, 2, MOST_ENDS)
-        self.width, self.inputs = width, inputs
+        self.width, self.inputs, self.residual = width, inputs, residual
         self.field, self.mask = _branch(inputs - 1, width, normalised), _branch(1, width, normalised)
         added = 2 * (width // 2)  # by the two blocks of a branch to its inputs
         skips = [inputs - 1 + added]
@@ -117,9 +119,9 @@ class SIQSM(Ladder):
         self.down = nn.ModuleList()
         for factor in (2, 4, 8):
             composed = Composed(channels, factor * width, normalised)
-            residual = Residual(composed.outputs, factor * width, normalised)
-            self.down.append(nn.Sequential(composed, residual))
-            channels = residual.outputs
+            block = Residual(composed.outputs, factor * width, normalised)
+            self.down.append(nn.Sequential(composed, block))
+            channels = block.outputs
             skips.append(channels)
             self._carried.append(channels)
         self.bottom = Composed(channels, 16 * width, normalised)
@@ -129,8 +131,8 @@ class SIQSM(Ladder):
         self.grow, self.up = nn.ModuleList(), nn.ModuleList()
         for factor in (8, 4, 2, 1):
             self.grow.append(nn.ConvTranspose3d(channels, factor * width, 3, stride=2, padding=1, output_padding=1))
-            self.up.append(residual := Residual(skips.pop() + factor * width, factor * width, normalised))
-            channels = residual.outputs
+            self.up.append(block := Residual(skips.pop() + factor * width, factor * width, normalised))
+            channels = block.outputs
             self._made.insert(0, channels)
         half, quarter = width // 2, width // 4
         self.head = nn.Sequential(
@@ -145,6 +147,9 @@ class SIQSM(Ladder):
         )
         if not normalised:  # nothing else keeps the scale from layer to layer
             keep_scale(self, _SLOPE)
+        if residual:  # begin with the map that is given
+            for parameter in self.head[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def carried(self, level: int) -> int:
         """Channels of what comes to `level` from above."""
@@ -178,8 +183,8 @@ class SIQSM(Ladder):
         return self.up[step](torch.cat([skip, self.grow[step](x)], 1))
 
     def finish(self, x: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
-        """The head."""
-        return self.head(x)
+        """The head; of a residual network added to its input."""
+        return self.added(self.head(x), given)
 
 
 def _branch(inputs: int, width: int, normalised: bool) -> nn.Sequential:

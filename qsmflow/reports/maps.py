@@ -92,13 +92,14 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float], *, with_viewer
     chis = {kind: volumes[kind] for kind in chi_kinds(series.native) if kind in volumes}
     section.blocks += chi_blocks(series.name, chis, cuts, local, numbers)
     if with_viewer and chis:
-        section.blocks.append(viewer(series.name, volumes.get("magnitude"), chis, local))
+        # the last first: a network, or COSMOS
+        section.blocks.append(viewer(series.name, volumes.get("magnitude"), dict(reversed(chis.items())), local))
     own = [kind for kind in chis if kind != "cosmos"]
     b0_dir = ras_direction(next(iter(series.native.values())).path, series_b0(series))
     view.figures = series_figures(series, volumes, own, b0_dir)
     if "rois" in volumes:
         view.regions = regions_of(series.name, chis, volumes["rois"], region_names(series.native["rois"]))
-        section.blocks.append(_regions_picture(series, volumes["rois"], volumes.get("magnitude"), chis, cuts))
+        section.blocks += _regions_picture(series, volumes["rois"], volumes.get("magnitude"), chis, cuts)
     curves = [weight_picture(series.name, title_of(kind), series.native[kind]) for kind in chis]
     section.blocks += [picture for picture in curves if picture is not None]
     return view
@@ -169,22 +170,25 @@ def _mask_picture(series: SeriesFiles, volumes: Mapping[str, Volume], cuts: Cuts
 
 def _regions_picture(
     series: SeriesFiles, labels: Volume, magnitude: Volume | None, chis: Mapping[str, Volume], cuts: Cuts
-) -> Picture:
-    """The outlines of the regions over the first map, or the magnitude: neighbours by number in different colours."""
-    under = next(iter(chis.values()), magnitude or labels)
+) -> list[Block]:
+    """The outlines of the regions over the last map, or the magnitude: neighbours by number in different colours."""
+    last = [*chis][-1:]
+    under = chis[last[0]] if last else magnitude or labels
     scale = chi_scale() if chis else magnitude_scale(under)
     known = np.where(under.mask, labels.data, 0) if chis else labels.data
     indices = np.unique(known[known > 0])
+    if not len(indices):
+        return []
     outlines = {}
     for first in range(min(3, len(indices))):
         some = indices[first::3]
         named = "labels " + ", ".join(f"{index:g}" for index in some[:3]) + (" …" if len(some) > 3 else "")
         outlines[named] = Volume(np.isin(known, some).astype(np.float32), labels.voxel_size, labels.affine)
     png = mosaic(under, cuts, scale, mask=under.mask, contours=outlines)
-    what = f"χ, {title_of(next(iter(chis)))}" if chis else "the magnitude"
+    what = f"χ, {title_of(last[0])}" if last else "the magnitude"
     method = series.native["rois"].sidecar.get("Method", "not stated")
     told = f"Outlines of {len(indices)} regions ({method}) on {what}"
-    return Picture(f"{series.name}_rois", png, f"{told} of {series.name} in three planes.", f"{told}.")
+    return [Picture(f"{series.name}_rois", png, f"{told} of {series.name} in three planes.", f"{told}.")]
 
 
 def field_limits(series: Iterable[SeriesFiles]) -> dict[str, float]:

@@ -80,8 +80,8 @@ def regions_section(regions: Sequence[Region], titles: Mapping[str, str]) -> Sec
     if not regions:
         section.blocks.append(
             Note(
-                "No regions. Their mean susceptibility stands here with --rois cores, where the nuclei are found, or "
-                "with --derivatives labels=PATH, or atlas=FILE template=FILE."
+                "No regions. Their mean susceptibility stands here with --rois cores, where the nuclei are found (else "
+                "a warning says why not), or with --derivatives labels=PATH, or atlas=FILE template=FILE."
             )
         )
         return section

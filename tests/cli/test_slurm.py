@@ -16,7 +16,7 @@ from tests.engines.slurm.programs import Programs
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     (tmp_path / "bin").mkdir()
     made = Programs(tmp_path / "bin", monkeypatch)
-    made.add("sinfo", "cpu*|8|64000|(null)\n")
+    made.add("sinfo", "cpu*|8|64000|(null)|infinite\n")
     made.add("sbatch", "7\n")
     return made
 

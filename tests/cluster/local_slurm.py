@@ -1,10 +1,10 @@
 """A real SLURM of two nodes on this machine, from Debian's packages: no systemd, no cgroups, nothing in /etc.
 
 Node ``cpu1`` makes the partition ``cpu``, node ``gpu1`` with one pretended device the partition ``gpu``. Jobs of the
-partition ``urgent`` end those that are in their way on ``cpu1``. Keys, sockets, configuration, state, accounting and
-logs are in one folder, and every port is a free one, so that a cluster of the machine itself, and other clusters of
-this kind, are not disturbed. Run as a program to have such a cluster for trying things out:
-``python -m tests.cluster.local_slurm FOLDER`` says what to export, and ends with Ctrl-C.
+partition ``urgent`` end those that are in their way on ``cpu1``, those of ``brief`` have two minutes. Keys, sockets,
+configuration, state, accounting and logs are in one folder, and every port is a free one, so that a cluster of the
+machine itself, and other clusters of this kind, are not disturbed. Run as a program to have such a cluster for trying
+things out: ``python -m tests.cluster.local_slurm FOLDER`` says what to export, and ends with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ NodeName=gpu1 NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port} CPUs=4 Real
 PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=gpu1 MaxTime=INFINITE State=UP
 PartitionName=urgent Nodes=cpu1 PriorityTier=2 MaxTime=INFINITE State=UP
+PartitionName=brief Nodes=cpu1 MaxTime=2 State=UP
 """
 
 _SLURMDBD_CONF = """\

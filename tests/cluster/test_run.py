@@ -71,6 +71,15 @@ def test_networks_are_refused_where_machines_are_too_small(cluster: LocalSlurm, 
     assert not cluster.jobs()
 
 
+def test_jobs_are_refused_that_may_take_longer_than_their_partition_allows(
+    cluster: LocalSlurm, bids: Path, tmp_path: Path
+) -> None:
+    words = ["qsmflow", "run", bids, tmp_path / "out", "participant", *PLAIN, "--plugin", "SLURM"]
+    said = Run(cluster, tmp_path / "said.txt", *words, "--slurm-partition", "brief").ends(2)
+    assert "min, and partition brief allows 2; take another --slurm-partition" in line_with(said, "error")
+    assert not cluster.jobs()
+
+
 def test_an_array_has_a_subject_a_task_and_the_group_waits_for_all(
     cluster: LocalSlurm, bids: Path, here: Path, tmp_path: Path
 ) -> None:

@@ -32,3 +32,9 @@ def test_the_last_channel_is_the_mask() -> None:
     assert (net.field[0].wide.in_channels, net.mask[0].wide.in_channels) == (2, 1)
     with pytest.raises(ValueError, match="inputs: 1 is no whole number from 2"):
         SIQSM(inputs=1)
+
+
+def test_a_residual_network_begins_with_the_map_that_it_is_given() -> None:
+    x = torch.rand(1, 3, 16, 16, 16)
+    net = SIQSM(width=8, inputs=3, normalised=False, residual=True).eval()
+    assert torch.equal(net(x), x[:, :1])

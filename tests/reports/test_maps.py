@@ -31,3 +31,13 @@ def test_what_a_stage_warns_of_stands_above_its_maps(tmp_path: Path) -> None:
     assert [block for block in view(tmp_path).section.blocks if isinstance(block, Note) and block.tone == "warn"] == []
     save(tmp_path, {"sub": "01"}, "l2", head()["l2"], Warnings=["the data chose no weight"])
     assert Note("L2: the data chose no weight.", "warn") in view(tmp_path).section.blocks
+
+
+def test_regions_are_outlined_on_the_last_map_where_there_are_any(tmp_path: Path) -> None:
+    one_series(tmp_path, ("magnitude", "brain", "localmask", "tkd", "l2"))
+    nuclei = head()["cosmos"] > 0.1
+    save(tmp_path, {"sub": "01"}, "rois", 2 * nuclei, Labels={"2": "nuclei"})
+    alts = {picture.name: picture.alt for picture in view(tmp_path).section.pictures()}
+    assert "Outlines of 1 regions" in alts["sub-01_rois"] and "on χ, L2 of" in alts["sub-01_rois"]
+    save(tmp_path, {"sub": "01"}, "rois", 0 * nuclei, Labels={"2": "nuclei"})
+    assert "sub-01_rois" not in {picture.name for picture in view(tmp_path).section.pictures()}

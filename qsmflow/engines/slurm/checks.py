@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from qsmflow.config.slurm import SLURM
@@ -9,6 +10,7 @@ from qsmflow.engines.resources import Need
 from qsmflow.errors import UsageError
 
 from .commands import Kind, Partition
+from .task import limit_minutes
 
 
 def check_cluster(settings: SLURM, cluster: Sequence[Partition], *, gpus: bool) -> None:
@@ -36,26 +38,34 @@ def check_cluster(settings: SLURM, cluster: Sequence[Partition], *, gpus: bool) 
 def check_needs(settings: SLURM, cluster: Sequence[Partition], needs: Mapping[str, Need]) -> None:
     """Refuse jobs that fit on no machine of their partition of `cluster`; `needs` are what they ask, by their names.
 
-    The partitions must be there (`check_cluster`).
+    The partitions must be there (`check_cluster`). A ``--time`` among the user's own words for sbatch is taken at that.
 
     Raises
     ------
     UsageError
-        A job asks for more memory or more CPUs than any machine has.
+        A job asks for more memory or more CPUs than any machine has, or for more time than the partition allows.
     """
     found = {partition.name: partition for partition in cluster}
     for name, need in needs.items():
         taken = _partitions_for(settings, found, gpus=bool(need.gpus))
-        where = f"machine of partition {','.join(partition.name for partition in taken)}"
+        flag = "--slurm-gpu-partition" if need.gpus else "--slurm-partition"
+        there = f"partition {','.join(partition.name for partition in taken)}"
+        where = f"machine of {there}"
         kinds = [kind for partition in taken for kind in partition.kinds]
         if need.gpus:
             kinds = _having(settings.gres, kinds)
         roomy = [kind for kind in kinds if kind.memory_gb >= need.memory_gb]
         if not roomy:
             most = max(kind.memory_gb for kind in kinds)
-            mend = f"take another {'--slurm-gpu-partition' if need.gpus else '--slurm-partition'}"
             raise UsageError(
-                f"{name}: needs {need.memory_gb:.2g} GB, and no {where} has more than {most:.2g} GB; {mend}"
+                f"{name}: needs {need.memory_gb:.2g} GB, and no {where} has more than {most:.2g} GB; "
+                f"take another {flag}"
+            )
+        minutes, allowed = limit_minutes(need, settings), max(partition.minutes for partition in taken)
+        if minutes > allowed and not any(word.startswith(("--time", "-t")) for word in shlex.split(settings.extra)):
+            raise UsageError(
+                f"{name}: may take {minutes} min, and {there} allows {allowed:g}; take another {flag}, or "
+                f"--slurm-extra='--time={allowed:g}' if that is enough"
             )
         cpus = max(kind.cpus for kind in roomy)
         if cpus < need.cpus:

@@ -92,10 +92,11 @@ class Kind:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition and the kinds of its machines."""
+    """A partition, the kinds of its machines, and how long a job may take in it, minutes."""
 
     name: str
     kinds: tuple[Kind, ...]
+    minutes: float = inf
 
 
 def call(program: str, *words: str) -> str:
@@ -193,13 +194,28 @@ def _ended(state: str, code: str, node: str) -> Ended:
 def partitions() -> tuple[Partition, ...]:
     """The partitions of the cluster, that which is taken without a name first."""
     found: dict[str, list[Kind]] = {}
+    limits: dict[str, float] = {}
     first = ""
-    for line in call("sinfo", "--noheader", "--exact", "--format=%P|%c|%m|%G").splitlines():
-        name, cpus, megabytes, gres = line.split("|")
+    for line in call("sinfo", "--noheader", "--exact", "--format=%P|%c|%m|%G|%l").splitlines():
+        name, cpus, megabytes, gres, limit = line.split("|")
         if name.endswith("*"):
             first = name = name[:-1]
         # where nobody told SLURM of the memory, it says 1
         memory_gb = float(megabytes) * 2**20 / 1e9 if megabytes != "1" else inf
         names = tuple(word.strip() for word in gres.split(",") if "null" not in word)
         found.setdefault(name, []).append(Kind(int(cpus), memory_gb, names))
-    return tuple(Partition(name, tuple(found[name])) for name in sorted(found, key=lambda name: name != first))
+        limits[name] = _minutes(limit)
+    order = sorted(found, key=lambda name: name != first)
+    return tuple(Partition(name, tuple(found[name]), limits[name]) for name in order)
+
+
+def _minutes(limit: str) -> float:
+    """Of a limit as sinfo tells it: ``infinite``, ``n/a`` or ``[days-][hours:]minutes:seconds``."""
+    days, _, rest = limit.rpartition("-")
+    parts = rest.split(":")
+    if not all(part.isdigit() for part in parts):
+        return inf
+    seconds = 0
+    for part in parts:
+        seconds = 60 * seconds + int(part)
+    return 1440 * int(days or 0) + seconds / 60

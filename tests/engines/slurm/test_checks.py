@@ -11,7 +11,7 @@ from qsmflow.engines.slurm.commands import Kind, Partition
 from qsmflow.errors import UsageError
 
 CLUSTER = (
-    Partition("cpu", (Kind(2, 64.0), Kind(16, 8.0))),
+    Partition("cpu", (Kind(2, 64.0), Kind(16, 8.0)), minutes=120.0),
     Partition("gpu", (Kind(4, 32.0, ("gpu:a100:4(S:0-1)", "shard:8")), Kind(64, 512.0))),
 )
 
@@ -54,6 +54,9 @@ def test_what_is_not_there_is_refused(settings: SLURM, told: str) -> None:
         (SLURM(), Need(cpus=16, memory_gb=8.0)),
         (SLURM(), Need(cpus=2, memory_gb=64.0)),
         (SLURM(partition="cpu,gpu"), Need(cpus=64, memory_gb=512.0)),
+        (SLURM(start_minutes=10), Need(minutes=110.0)),
+        (SLURM(start_minutes=10, extra="--time=60"), Need(minutes=111.0)),
+        (SLURM(partition="cpu,gpu"), Need(minutes=1e4)),
         (SLURM(gpu_partition="gpu"), Need(gpus=1, cpus=4, memory_gb=32.0)),
     ],
 )
@@ -72,6 +75,12 @@ def test_what_fits_on_a_machine_passes(settings: SLURM, need: Need) -> None:
         ),
         (SLURM(), Need(memory_gb=65.0), "a.b: needs 65 GB, and no machine of partition cpu has more than 64 GB"),
         (SLURM(gpu_partition="gpu"), Need(gpus=1, memory_gb=33.0), "more than 32 GB; take another --slurm-gpu-part"),
+        (
+            SLURM(start_minutes=10),
+            Need(minutes=111.0),
+            "a.b: may take 121 min, and partition cpu allows 120; take another --slurm-partition, or "
+            "--slurm-extra='--time=120' if that is enough",
+        ),
     ],
 )
 def test_what_fits_on_no_machine_is_refused(settings: SLURM, need: Need, told: str) -> None:

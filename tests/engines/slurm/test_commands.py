@@ -81,8 +81,12 @@ def test_without_accounting_the_controller_is_asked(programs: Programs) -> None:
 
 
 def test_partitions_and_what_they_have(programs: Programs) -> None:
-    programs.add("sinfo", "gpu|64|250000|gpu:a100:4(S:0-1),lscratch:1\ncpu*|2|1000|(null)\ngpu|8|1|gpu:v100:2\n")
+    lines = ("gpu|64|250000|gpu:a100:4(S:0-1),lscratch:1|1-02:00:00", "cpu*|2|1000|(null)|infinite")
+    programs.add("sinfo", "\n".join([*lines, "gpu|8|1|gpu:v100:2|1-02:00:00", "fast|2|1|(null)|30:00"]))
     large = Kind(64, 262.144, ("gpu:a100:4(S:0-1)", "lscratch:1"))
     of_unknown_memory = Kind(8, inf, ("gpu:v100:2",))
-    found = Partition("cpu", (Kind(2, 1.048576),)), Partition("gpu", (large, of_unknown_memory))
-    assert commands.partitions() == found
+    assert commands.partitions() == (
+        Partition("cpu", (Kind(2, 1.048576),)),
+        Partition("gpu", (large, of_unknown_memory), 1560.0),
+        Partition("fast", (Kind(2, inf),), 30.0),
+    )

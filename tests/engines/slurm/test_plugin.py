@@ -51,7 +51,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     made = Programs(tmp_path / "bin", monkeypatch)
     made.script("sbatch", RUN)
     made.add("squeue")
-    made.add("sinfo", "cpu*|2|8000|(null)\n")
+    made.add("sinfo", "cpu*|2|8000|(null)|infinite\n")
     made.add("scancel")
     made.add("sacct", error="Slurm accounting storage is disabled", status=1)
     made.add("scontrol", error="Invalid job id specified", status=1)
