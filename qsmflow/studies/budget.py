@@ -14,7 +14,7 @@ from qsmflow.nets import Card, Scan, infer
 from qsmflow.nets.levels import Ladder
 from qsmflow.nets.weights import load
 from qsmflow.reports.blocks import Block
-from qsmflow.training.recipe import Recipe
+from qsmflow.training.recipe import Recipe, read_recipe
 
 from .figures import maps
 from .problems import shapes_problem
@@ -22,7 +22,7 @@ from .study import Case, Done, Outcome, Request, Score, Varied
 from .tables import pivot, rows_of
 
 #: Batches of a full study and of a quick one.
-_STEPS = {False: 500, True: 5}
+_STEPS = {False: 300, True: 5}
 
 
 def ask_for_lightning() -> None:
@@ -36,6 +36,12 @@ def cases_for(request: Request, problems: Sequence[Varied]) -> list[Case]:
     ask_for_lightning()
     steps, size = _STEPS[request.quick], 64 if request.quick else 96
     return [Case({**problem, "steps": steps}, {"size": size}) for problem in problems]
+
+
+def narrow_recipe() -> Recipe:
+    """DeepQSM on cubes and spheres, narrow enough that several are trained within a study."""
+    recipe = read_recipe("deepqsm_light")
+    return replace(recipe, parameters={**recipe.parameters, "width": 8})
 
 
 def trained(recipe: Recipe, *, patch: int, batch: int, steps: int) -> tuple[Ladder, Card]:

@@ -1,7 +1,7 @@
 """Losses that a denoiser is trained by, before QSMnet: the grid of the poster at a small budget.
 
 Denoisers of slices and of volumes, each trained by L1 (1-0), L2 (0-1) or 0.7 of both (0.7-0.7), without and with 0.3
-(1 - SSIM): twelve networks, as wide as those of the package, of 1000 batches (with ``--quick`` 10) of four patches of
+(1 - SSIM): twelve networks, as wide as those of the package, of 400 batches (with ``--quick`` 10) of four patches of
 24 voxels, which show cubes and spheres with 0 to 9 ppb of noise. They are held against each other on a head. The budget
 is far below that of the poster: what is compared is how fast each loss gets somewhere. Losses are in ppm, as in the
 recipes, so that L2 beside L1 weighs little.
@@ -27,7 +27,7 @@ from .problems import Problem, study_brain
 from .study import Case, Outcome, Request, Study, Varied
 
 #: Batches of a full study and of a quick one; patches of a batch, and voxels of a patch along each axis.
-_STEPS = {False: 1000, True: 10}
+_STEPS = {False: 400, True: 10}
 _BATCH, _PATCH = 4, 24
 _RECIPES = {"2-D": "denoiser_2d_light", "3-D": "denoiser_3d_light"}
 #: Weights of L1 and L2, and of 1 - SSIM.

@@ -1,6 +1,6 @@
 """Terms of the loss that a network is trained by, at a small budget.
 
-L2, L1, and L1 with the model and the gradient term of QSMnet: a DeepQSM of width 16 that sees cubes and spheres, 500
+L2, L1, and L1 with the model and the gradient term of QSMnet: a DeepQSM of width 8 that sees cubes and spheres, 300
 batches of two patches of 48³ (with ``--quick`` 5). The budget is far below that of the papers: what is compared is how
 fast each loss gets somewhere, on spheres and cylinders in 96³ voxels (64³), not what it reaches in the end.
 """
@@ -14,9 +14,8 @@ from pathlib import Path
 
 from qsmflow.nets import Card
 from qsmflow.nets.levels import Ladder
-from qsmflow.training.recipe import read_recipe
 
-from .budget import cases_for, scored, show_by, trained
+from .budget import cases_for, narrow_recipe, scored, show_by, trained
 from .study import Case, Request, Study, Varied
 
 _LOSSES = {
@@ -33,7 +32,7 @@ def _cases(request: Request) -> list[Case]:
 
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Ladder, Card]:
-    recipe = replace(read_recipe("deepqsm_light"), loss=_LOSSES[str(problem["loss"])])
+    recipe = replace(narrow_recipe(), loss=_LOSSES[str(problem["loss"])])
     return trained(recipe, patch=48, batch=2, steps=int(problem["steps"]))
 
 

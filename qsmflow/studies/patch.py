@@ -1,6 +1,6 @@
 """Patches of 32, 48 and 64 voxels that a network is trained on, at a small budget.
 
-A DeepQSM of width 16 that sees cubes and spheres, 500 batches (with ``--quick`` 5) of eight, two and one patch, which
+A DeepQSM of width 8 that sees cubes and spheres, 300 batches (with ``--quick`` 5) of eight, two and one patch, which
 are about as many voxels. As with `loss`, what is compared is how fast a network gets somewhere, not what it reaches.
 """
 
@@ -12,9 +12,8 @@ from pathlib import Path
 
 from qsmflow.nets import Card
 from qsmflow.nets.levels import Ladder
-from qsmflow.training.recipe import read_recipe
 
-from .budget import cases_for, scored, show_by, trained
+from .budget import cases_for, narrow_recipe, scored, show_by, trained
 from .study import Case, Request, Study, Varied
 
 #: Voxels along each axis, and patches of a batch.
@@ -27,7 +26,7 @@ def _cases(request: Request) -> list[Case]:
 
 def _prepare(problem: Varied, files: Sequence[Path]) -> tuple[Ladder, Card]:
     size = int(problem["patch"])
-    return trained(read_recipe("deepqsm_light"), patch=size, batch=_PATCHES[size], steps=int(problem["steps"]))
+    return trained(narrow_recipe(), patch=size, batch=_PATCHES[size], steps=int(problem["steps"]))
 
 
 STUDY = Study(_cases, _prepare, scored, partial(show_by, "patch"), trains=True)
