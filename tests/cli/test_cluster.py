@@ -79,7 +79,7 @@ def test_a_dry_run_tells_what_would_be_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir()
-    Programs(tmp_path / "bin", monkeypatch).add("sinfo", "cpu*|8|500|(null)|infinite\n")
+    Programs(tmp_path / "bin", monkeypatch).add("sinfo", "cpu*|up|infinite|idle|8|500|(null)\n")
     make_bids(tmp_path / "bids")
     words = ["run", str(tmp_path / "bids"), str(tmp_path / "out"), "participant", "--inversion", "tkd", "--dry-run"]
     assert main([*words, "--skip-bids-validation", "--plugin", "SLURM", "--slurm-local-minutes", "0"]) == 2

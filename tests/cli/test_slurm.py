@@ -130,7 +130,7 @@ def test_what_cannot_be_is_one_line_and_nothing_is_submitted(
 def test_a_group_step_that_its_partition_does_not_allow_is_refused(
     tmp_path: Path, programs: Programs, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    programs.add("sinfo", "cpu*|8|64000|(null)|9:00\n")
+    programs.add("sinfo", "cpu*|up|9:00|idle|8|64000|(null)\n")
     make_bids(tmp_path / "bids")
     assert slurm(tmp_path, "--skip-bids-validation") == 2
     assert "group: may take" in capsys.readouterr().err
@@ -190,7 +190,7 @@ def test_only_another_program_may_have_the_cuda_that_is_missing_here(
     tmp_path: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(torch.version, "cuda", None)
-    programs.add("sinfo", "gpu*|8|64000|gpu:1|infinite\n")
+    programs.add("sinfo", "gpu*|up|infinite|idle|8|64000|gpu:1\n")
     make_bids(tmp_path / "bids")
     words = ["--skip-bids-validation", "--gpu", "all"]
     assert slurm(tmp_path, *words, inversion="qsmnet") == 2

@@ -19,8 +19,10 @@ def check_cluster(settings: SLURM, cluster: Sequence[Partition], *, gpus: bool) 
     Raises
     ------
     UsageError
-        One of them is not there, or down.
+        One of them is not there, or down, or the cluster has none at all.
     """
+    if not cluster:
+        raise UsageError("SLURM: sinfo lists no partition; ask those who keep the cluster, or take --plugin MultiProc")
     found = {partition.name: partition for partition in cluster}
     up = ", ".join(partition.name for partition in cluster if partition.up) or "none"
     for flag, name in (("--slurm-partition", settings.partition), ("--slurm-gpu-partition", settings.gpu_partition)):

@@ -117,3 +117,8 @@ def test_what_fits_on_no_machine_is_refused(settings: SLURM, need: Need, told: s
     with pytest.raises(UsageError) as caught:
         check_needs(settings, CLUSTER, {"a.b": need})
     assert told in str(caught.value)
+
+
+def test_a_cluster_without_partitions_is_told() -> None:
+    with pytest.raises(UsageError, match="sinfo lists no partition"):
+        check_cluster(SLURM(), (), gpus=False)
