@@ -82,7 +82,7 @@ class Task:
             "--dependency=singleton",
             "--no-requeue",
             "--open-mode=append",
-            f"--output={self.folder}/%j.out",
+            f"--output={str(self.folder).replace('%', '%%')}/%j.out",
         ]
         return words + requested(self.need, settings)
 
