@@ -57,7 +57,13 @@ def test_one_run_at_a_time_and_the_same_maps_as_here(
     assert cluster.jobs(), run.said
     read = line_with(Run(cluster, tmp_path / "second.txt", *words).ends(2), "error")
     assert "at work on it" in read
-    until(lambda: [cluster.command("scontrol", "release", job) for job in cluster.jobs()] == [], "the end of the jobs")
+
+    def released() -> bool:
+        for job in cluster.jobs():
+            cluster.command("scontrol", "release", job)
+        return run.process.poll() is not None
+
+    until(released, "the end of the run, whose jobs are all held at first")
     assert "0 failed" in run.ends(0)
     assert maps(out, "01") == maps(here, "01")
     assert "0 nodes executed" in Run(cluster, tmp_path / "third.txt", *words).ends(0)
