@@ -111,10 +111,10 @@ def cut(volume: Volume, cuts: Cuts, plane: str, index: int, pixel: float, order:
 
 
 def cut_size(volume: Volume, cuts: Cuts, plane: str, pixel: float) -> tuple[int, int]:
-    """Rows and columns of `cut`, whole numbers."""
+    """Rows and columns of `cut`, whole numbers, one at least."""
     _, right, up, *_ = PLANES[plane]
     rows, columns = (round((cuts.high[a] - cuts.low[a]) * (volume.voxel_size[a] / pixel)) for a in (up, right))
-    return rows, columns
+    return max(1, rows), max(1, columns)
 
 
 def coordinate(volume: Volume, cuts: Cuts, plane: str, index: int) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -52,6 +52,7 @@ def test_anisotropic_voxels_keep_their_proportions(tmp_path: Path) -> None:
 
 
 @settings(deadline=None)
+@example((2, 2, 2), 0.5, 2.0)  # thinner than half a pixel
 @given(
     st.tuples(st.integers(2, 60), st.integers(2, 60), st.integers(2, 60)),
     st.floats(0.3, 3.0),
