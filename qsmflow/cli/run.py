@@ -136,6 +136,7 @@ def validate_bids(args: argparse.Namespace) -> None:
 
 
 def _reports_only(request: Any) -> int:
+    from qsmflow.reports.record import latest_records, records_of_heads
     from qsmflow.reports.subject import write_subject_report
 
     subjects = request.participants or [
@@ -143,8 +144,9 @@ def _reports_only(request: Any) -> int:
     ]
     if not subjects:
         raise InputError(f"{request.out_dir}: no sub-* folder, so nothing to report; run without --reports-only first")
+    runs, records = latest_records(request.out_dir), records_of_heads(request.out_dir)
     for subject in subjects:
-        say(f"report: {write_subject_report(request.out_dir, subject)}")
+        say(f"report: {write_subject_report(request.out_dir, subject, runs.get(subject), records)}")
     return 0
 
 

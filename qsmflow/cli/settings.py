@@ -18,7 +18,13 @@ from .progress import say
 #: What a flag of all stages says when no value follows it.
 _ALONE = {"denoise": "network"}
 #: Settings of no single stage.
-_GENERAL = ("background", "denoise", "inversion", "choose_weight", "two_pass", "reference") + (
+_GENERAL = (
+    "background",
+    "denoise",
+    "inversion",
+    "choose_weight",
+    "two_pass",
+    "reference",
     "orientation_weights",
     "rois",
 )

@@ -25,3 +25,9 @@ def keep_scale(part: nn.Module, slope: float = 0.0) -> None:
                 nn.init.kaiming_normal_(layer.weight, a=slope)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def give_nothing(layer: nn.Module) -> None:
+    """Let `layer` give zero, so that a residual network begins with the map that it is given."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from .initial import give_nothing
 from .sizes import refuse_parameter
 from .unet import UNet, reach_of
 
@@ -60,8 +61,7 @@ class PackedUNet(UNet):
             normalised=False,
         )
         self.inputs, self.levels, self.residual = inputs, levels + 1, residual
-        for parameter in self.head.parameters():
-            torch.nn.init.zeros_(parameter)
+        give_nothing(self.head)
 
     @property
     def reach(self) -> int:

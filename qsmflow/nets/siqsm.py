@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .initial import keep_scale
+from .initial import give_nothing, keep_scale
 from .levels import Ladder
 from .sizes import MOST_CHANNELS, MOST_ENDS, refuse_parameter
 
@@ -147,9 +147,8 @@ class SIQSM(Ladder):
         )
         if not normalised:  # nothing else keeps the scale from layer to layer
             keep_scale(self, _SLOPE)
-        if residual:  # begin with the map that is given
-            for parameter in self.head[-1].parameters():
-                nn.init.zeros_(parameter)
+        if residual:
+            give_nothing(self.head[-1])
 
     def carried(self, level: int) -> int:
         """Channels of what comes to `level` from above."""

@@ -15,7 +15,7 @@ from qsmflow.bids.naming import OUTPUTS, join_entities, sidecar_path, spread_of
 from qsmflow.config import NETWORKS
 from qsmflow.core.geometry import b0_direction
 from qsmflow.errors import InputError
-from qsmflow.reports.record import head_of, records_of_heads
+from qsmflow.reports.record import RunRecord, head_of
 
 #: Entities that say what a derivative is, not which series it belongs to.
 _OWN = ("desc", "echo", "part", "space", "from", "to", "mode")
@@ -114,13 +114,12 @@ def collect(out_dir: Path, subject: str, without: Collection[Path] = ()) -> list
     return sorted(heads, key=lambda head: natural_key(head.name))
 
 
-def earlier_files(out_dir: Path, subject: str) -> list[Path]:
+def earlier_files(out_dir: Path, subject: str, records: Mapping[str, RunRecord]) -> list[Path]:
     """The derivatives of `subject` that an earlier run left, and the last run of their head did not make.
 
     What no run makes, such as a map of another program or the truth of a simulation, is none of them; where no record
-    lists what its run made, there are none.
+    lists what its run made, there are none. `records` are those of the heads of the subject, see `of_subject`.
     """
-    records = records_of_heads(out_dir, subject)
     earlier = []
     for found in _all_of(out_dir, subject):
         head = head_of(found.entities, records)

@@ -110,33 +110,31 @@ def read_record(path: Path) -> RunRecord:
 
 def latest_record(out_dir: Path, subject: str) -> RunRecord | None:
     """Read the record of the last run into `out_dir` that speaks of `subject`; None where no run left one."""
-    for path in sorted((Path(out_dir) / "logs").glob("run-*.json"), reverse=True):
-        record = read_record(path)
-        if subject in record.subjects:
-            return record
-    return None
+    records = (read_record(path) for path in reversed(_paths(out_dir)))
+    return next((record for record in records if subject in record.subjects), None)
 
 
 def latest_records(out_dir: Path) -> dict[str, RunRecord]:
     """The record of the last run that speaks of each subject, by label."""
-    latest: dict[str, RunRecord] = {}
-    for path in sorted((Path(out_dir) / "logs").glob("run-*.json")):
-        record = read_record(path)
-        latest |= dict.fromkeys(record.subjects, record)
-    return latest
+    return {subject: record for record in map(read_record, _paths(out_dir)) for subject in record.subjects}
 
 
-def records_of_heads(out_dir: Path, subject: str) -> dict[str, RunRecord]:
-    """The record of the last run that computed each head of `subject`, by the head's name.
+def records_of_heads(out_dir: Path) -> dict[str, RunRecord]:
+    """The record of the last run that computed each head of the dataset, by the head's name.
 
     A run of an earlier version, whose record does not list its derivatives, is left out.
     """
-    latest: dict[str, RunRecord] = {}
-    for path in sorted((Path(out_dir) / "logs").glob("run-*.json")):
-        record = read_record(path)
-        own = [head for head in record.derivatives if head.split("_")[0] == f"sub-{subject}"]
-        latest |= dict.fromkeys(own, record)
-    return latest
+    return {head: record for record in map(read_record, _paths(out_dir)) for head in record.derivatives}
+
+
+def of_subject(records: Mapping[str, RunRecord], subject: str) -> dict[str, RunRecord]:
+    """Those of `records_of_heads` that are of heads of `subject`."""
+    return {head: record for head, record in records.items() if head.split("_")[0] == f"sub-{subject}"}
+
+
+def _paths(out_dir: Path) -> list[Path]:
+    """The files of all records, the last run's at the end."""
+    return sorted((Path(out_dir) / "logs").glob("run-*.json"))
 
 
 def head_of(entities: Mapping[str, str], heads: Iterable[str]) -> str | None:

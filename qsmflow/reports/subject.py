@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from qsmflow.reports.blocks import Section
 from qsmflow.reports.collect import HeadFiles, collect, earlier_files
 from qsmflow.reports.consensus import consensus_section
 from qsmflow.reports.page import render
-from qsmflow.reports.record import RunRecord, latest_record, records_of_heads
+from qsmflow.reports.record import RunRecord, latest_record, of_subject, records_of_heads
 from qsmflow.reports.tables import COHORT_TABLE, FIGURES_TABLE, REGIONS_TABLE, read_table, write_table
 from qsmflow.reports.timing import timing_section
 from qsmflow.reports.titles import TITLES
 
 
-def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = None) -> Path:
+def write_subject_report(
+    out_dir: Path, subject: str, run: RunRecord | None = None, records: Mapping[str, RunRecord] | None = None
+) -> Path:
     """Write ``out_dir/sub-<subject>.html``, its figures, and the tables of quality and regions.
 
     The figures are ``out_dir/sub-<subject>/figures/*.png``, the tables ``sub-<subject>_desc-{quality,rois}_stats.tsv``
@@ -32,6 +35,8 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
         Label, with or without ``sub-``.
     run
         The run to report; without it, the latest record below ``out_dir/logs``, if there is one.
+    records
+        What `records_of_heads` reads there, for those who make the pages of many subjects.
 
     Returns
     -------
@@ -45,12 +50,13 @@ def write_subject_report(out_dir: Path, subject: str, run: RunRecord | None = No
     """
     out_dir, label = Path(out_dir), subject.removeprefix("sub-")
     run = run or latest_record(out_dir, label)
-    earlier = earlier_files(out_dir, label)
+    own = of_subject(records_of_heads(out_dir) if records is None else records, label)
+    earlier = earlier_files(out_dir, label, own)
     heads = collect(out_dir, label, earlier)
     if not heads and run is None:
         raise InputError(f"{out_dir}: no derivative of sub-{label} and no run record; run the participant level first")
     found = _look(heads)
-    sections = _sections(out_dir, label, heads, found, run, earlier)
+    sections = _sections(out_dir, label, heads, found, run, earlier, own)
     folder = out_dir / f"sub-{label}"
     for section in sections:
         for picture in section.pictures():
@@ -96,12 +102,17 @@ def _look(heads: list[HeadFiles]) -> _Found:
 
 
 def _sections(
-    out_dir: Path, subject: str, heads: list[HeadFiles], found: _Found, run: RunRecord | None, earlier: list[Path]
+    out_dir: Path,
+    subject: str,
+    heads: list[HeadFiles],
+    found: _Found,
+    run: RunRecord | None,
+    earlier: list[Path],
+    records: Mapping[str, RunRecord],
 ) -> list[Section]:
     """All sections of the page, in order."""
     table = out_dir / COHORT_TABLE
     cohort = read_table(table, quality.COLUMNS) if table.exists() else []
-    records = records_of_heads(out_dir, subject)
     others = [row for row in cohort if row["subject"] != f"sub-{subject}"]
     return [
         facts.summary_section(heads, subject, run, next(iter(found.measured.values()), {}), earlier, records),

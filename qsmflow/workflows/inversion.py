@@ -95,9 +95,9 @@ def init_inversion_wf(
         names[methods.index("medi")] += " with a nonlinear data term [@nonlinearfit]" if te and b0 else ""
     for place, method in enumerate(methods):
         own = getattr(settings, method)
-        seen = [what_it_sees(own.weights)] if method in config.NETWORKS else []
+        seen = what_it_sees(own.weights) if method in config.NETWORKS else ""
         told = stated(method, vars(own), without=("weights",))
-        names[place] += in_brackets("; ".join([*seen, *([told] if told else [])]))
+        names[place] += in_brackets("; ".join(filter(None, [seen, told])))
     workflow.__desc__ = (
         f"Susceptibility was computed by {' and by '.join(names)}. {_weight_sentence(methods, settings)}"
     )

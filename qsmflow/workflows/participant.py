@@ -33,7 +33,15 @@ from qsmflow.errors import InputError, QsmflowError
 from qsmflow.interfaces.derivatives import SaveDerivative
 from qsmflow.nets.weights import check_settings, with_absolute_weights
 from qsmflow.reports.boilerplate import write_citation
-from qsmflow.reports.record import NodeRecord, RunRecord, citation_name, records_of_heads, write_record
+from qsmflow.reports.record import (
+    NodeRecord,
+    RunRecord,
+    citation_name,
+    of_subject,
+    record_path,
+    records_of_heads,
+    write_record,
+)
 from qsmflow.reports.subject import write_subject_report
 from qsmflow.settings import to_toml, version_line
 
@@ -185,8 +193,7 @@ def run_participants(
 def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outcome, tuple[Path, ...], RunRecord]:
     describe_dataset(request.out_dir, "qsmflow derivatives", sources=_datasets(request))
     record = start_record(request, plan)
-    stamp = "".join(c for c in record.started if c.isalnum())
-    write_text(request.out_dir / "logs" / f"run-{stamp}.toml", record.toml)
+    write_text(record_path(request.out_dir, record).with_suffix(".toml"), record.toml)
     workflow = build(request, plan)
     write_methods(request, workflow)
     write_citation(request.out_dir, methods_sentences(workflow), citation_name(record))
@@ -200,11 +207,12 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
         derivatives=_derivatives(request, plan, workflow, outcome),
         errors=tuple((f.node, f"{f.message} ({f.crash_file})") for f in outcome.failed),
     )
-    before = {subject: records_of_heads(request.out_dir, subject) for subject in plan.subjects}
+    before = records_of_heads(request.out_dir)
+    now = {**before, **dict.fromkeys(record.derivatives, record)}
     write_record(request.out_dir, record)
     news = bool(outcome.executed or outcome.failed)
     reports = tuple(
-        _report(request.out_dir, subject, record, news or _is_other(record, before[subject]))
+        _report(request.out_dir, subject, record, now, news or _is_other(record, of_subject(before, subject)))
         for subject in plan.subjects
     )
     return outcome, reports, record
@@ -259,10 +267,10 @@ def _is_other(record: RunRecord, before: Mapping[str, RunRecord]) -> bool:
     )
 
 
-def _report(out_dir: Path, subject: str, record: RunRecord, news: bool) -> Path:
+def _report(out_dir: Path, subject: str, record: RunRecord, records: Mapping[str, RunRecord], news: bool) -> Path:
     """The subject's report, made again unless nothing happened since it was."""
     path = out_dir / f"sub-{subject}.html"
-    return write_subject_report(out_dir, subject, record) if news or not path.exists() else path
+    return write_subject_report(out_dir, subject, record, records) if news or not path.exists() else path
 
 
 def write_methods(request: Request, workflow: Any) -> tuple[Path, Path]:

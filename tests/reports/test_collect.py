@@ -10,7 +10,7 @@ from qsmflow.bids.naming import derivative_path
 from qsmflow.errors import InputError
 from qsmflow.reports.collect import collect, earlier_files
 from qsmflow.reports.measures import angle_between, millilitres, spread
-from qsmflow.reports.record import RunRecord, write_record
+from qsmflow.reports.record import RunRecord, of_subject, records_of_heads, write_record
 from qsmflow.reports.volume import Volume
 from tests.reports.tree import head, one_series, orientations, save
 
@@ -81,15 +81,19 @@ def recorded(root: Path, started: str, *kinds: str, head: str = "sub-01", **enti
     write_record(root, RunRecord("qsmflow run", started, derivatives={head: tuple(paths)}))
 
 
+def left_over(root: Path) -> list[Path]:
+    return earlier_files(root, "01", of_subject(records_of_heads(root), "01"))
+
+
 def test_what_the_last_run_did_not_make_is_of_an_earlier_one(tmp_path: Path) -> None:
     one_series(tmp_path, ("local", "tkd", "l2"))
     theirs = derivative_path(tmp_path, {"sub": "01"}, "l2").with_name("sub-01_desc-other_Chimap.nii.gz")
     shutil.copy(derivative_path(tmp_path, {"sub": "01"}, "l2"), theirs)
-    assert earlier_files(tmp_path, "01") == []  # no record lists what its run made
+    assert left_over(tmp_path) == []  # no record lists what its run made
     recorded(tmp_path, "2026-01-01T10:00:00+00:00", "local", "tkd", "l2")
-    assert earlier_files(tmp_path, "01") == []
+    assert left_over(tmp_path) == []
     recorded(tmp_path, "2026-01-02T10:00:00+00:00", "local", "tkd")
-    left = earlier_files(tmp_path, "01")
+    left = left_over(tmp_path)
     assert [path.name for path in left] == ["sub-01_desc-l2_Chimap.nii.gz"]
     (one,) = collect(tmp_path, "01", left)[0].series
     assert set(one.native) == {"local", "tkd", "other"}
@@ -100,4 +104,4 @@ def test_each_head_has_a_last_run_of_its_own(tmp_path: Path) -> None:
         one_series(tmp_path, ("local", "l2"), ses=session)
     recorded(tmp_path, "2026-01-01T10:00:00+00:00", "local", "l2", head="sub-01_ses-a", ses="a")
     recorded(tmp_path, "2026-01-02T10:00:00+00:00", "local", head="sub-01_ses-b", ses="b")
-    assert [path.name for path in earlier_files(tmp_path, "01")] == ["sub-01_ses-b_desc-l2_Chimap.nii.gz"]
+    assert [path.name for path in left_over(tmp_path)] == ["sub-01_ses-b_desc-l2_Chimap.nii.gz"]

@@ -53,15 +53,11 @@ def check_needs(settings: SLURM, cluster: Sequence[Partition], needs: Mapping[st
     UsageError
         A job asks for more memory or more CPUs than any machine has, or for more time than the partition allows.
     """
-    found = {partition.name: partition for partition in cluster}
     for name, need in needs.items():
-        taken = _partitions_for(settings, found, gpus=bool(need.gpus))
+        taken, kinds = _places_for(need, settings, cluster)
         flag = "--slurm-gpu-partition" if need.gpus else "--slurm-partition"
         there = f"partition {','.join(partition.name for partition in taken)}"
         where = f"machine of {there}"
-        kinds = [kind for partition in taken for kind in partition.kinds]
-        if need.gpus:
-            kinds = _having(settings.gres, kinds)
         roomy = [kind for kind in kinds if kind.memory_gb >= need.memory_gb]
         if not roomy:
             most = max(kind.memory_gb for kind in kinds)
@@ -110,12 +106,18 @@ def check_no_jobs(folder: Path, nodes: Iterable[str]) -> None:
 
 def most_for(need: Need, settings: SLURM, cluster: Sequence[Partition]) -> tuple[float, float]:
     """Most memory, GB, and most time, minutes, that a job of that `need` can have where it goes in `cluster`."""
-    taken = _partitions_for(settings, {partition.name: partition for partition in cluster}, gpus=bool(need.gpus))
-    kinds = [kind for partition in taken for kind in partition.kinds if kind.cpus >= need.cpus]
-    if need.gpus:
-        kinds = _having(settings.gres, kinds)
+    taken, kinds = _places_for(need, settings, cluster)
     minutes = max(partition.minutes for partition in taken)
-    return max(kind.memory_gb for kind in kinds), min(minutes, settings.max_minutes or minutes)
+    memory_gb = max(kind.memory_gb for kind in kinds if kind.cpus >= need.cpus)
+    return memory_gb, min(minutes, settings.max_minutes or minutes)
+
+
+def _places_for(need: Need, settings: SLURM, cluster: Sequence[Partition]) -> tuple[list[Partition], list[Kind]]:
+    """The partitions where a job of that `need` goes, and the kinds of their machines that have the device it asks."""
+    found = {partition.name: partition for partition in cluster}
+    taken = _partitions_for(settings, found, gpus=bool(need.gpus))
+    kinds = [kind for partition in taken for kind in partition.kinds]
+    return taken, _having(settings.gres, kinds) if need.gpus else kinds
 
 
 def _partitions_for(settings: SLURM, found: Mapping[str, Partition], *, gpus: bool) -> list[Partition]:
