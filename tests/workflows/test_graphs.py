@@ -8,43 +8,22 @@ from typing import Any
 
 import pytest
 
-from qsmflow.bids.discovery import discover
 from qsmflow.config import (
     BACKGROUNDS,
     INVERSIONS,
     NETWORKS,
     NONLINEAR,
-    TKD,
     CoilCombine,
     Config,
     CSFMask,
     QualityMask,
-    Unwrap,
-    VSharp,
 )
 from qsmflow.engines.execute import Machine, real_nodes
-from qsmflow.workflows.base import init_qsmflow_wf, methods_sentences
+from qsmflow.workflows.base import methods_sentences
 from qsmflow.workflows.inversion import phase_time
 from qsmflow.workflows.participant import Request, _datasets, _source_uri, clean, make_plan
 from tests.builders import add_derivative, make_bids
-
-
-def graph(tmp_path: Path, settings: Config | None = None, supplied: dict[str, Path] | None = None, **data: Any) -> Any:
-    """The graph of a small dataset."""
-    bids = tmp_path / "bids"
-    if not bids.exists():
-        make_bids(bids, **data)
-    settings = settings or Config()
-    found = discover(bids, derivatives=supplied or {}, orientation_entity=settings.orientation_entity)
-    assert not [problem for problem in found.problems if problem.stops]
-    return init_qsmflow_wf(
-        heads=found.heads,
-        settings=settings,
-        out_dir=tmp_path / "out",
-        work_dir=tmp_path / "work",
-        source_uri=lambda path: f"bids:raw:{path.name}",
-        threads=2,
-    )
+from tests.workflows.small import graph
 
 
 def names(workflow: Any) -> set[str]:
@@ -255,33 +234,6 @@ def test_several_echoes_give_r2star(tmp_path: Path, echoes: int) -> None:
     assert ("series_single.relaxation.r2star" in found) == (echoes > 1)
 
 
-def test_methods_text_names_what_runs(tmp_path: Path) -> None:
-    single = " ".join(methods_sentences(graph(tmp_path)))
-    assert "[@romeo]" in single and "V-SHARP" in single and "COSMOS" not in single
-    for method, key in (("laplacian", "laplacian"), ("best_path", "bestpath"), ("segue", "segue")):
-        settings = dataclasses.replace(Config(), unwrap=Unwrap(method=method))
-        other = " ".join(methods_sentences(graph(tmp_path, settings)))
-        assert f"[@{key}]" in other and "unwrapped by ROMEO" not in other
-
-
-@pytest.mark.parametrize(
-    ("echoes", "settings", "told"),
-    [
-        (1, Unwrap(), ()),
-        (2, Unwrap(), ("after it in time", "[@mcpc3ds]")),
-        (3, Unwrap(), ("after it in time", "[@mcpc3ds]", "Where echoes of opposite readout")),
-        (3, Unwrap(bipolar="yes", echoes="individual"), ("Each echo", "[@mcpc3ds]", "The linear phase between")),
-        (3, Unwrap(bipolar="no", remove_offset=False), ("after it in time",)),
-    ],
-)
-def test_methods_text_of_unwrapping(tmp_path: Path, echoes: int, settings: Unwrap, told: tuple[str, ...]) -> None:
-    workflow = graph(tmp_path, dataclasses.replace(Config(), unwrap=settings), echoes=(0.005, 0.010, 0.015)[:echoes])
-    text = " ".join(methods_sentences(workflow))
-    possible = ("after it in time", "Each echo", "[@mcpc3ds]", "Where echoes of opposite", "The linear phase between")
-    assert all(part in text for part in told)
-    assert sum(part in text for part in possible) == len(told)
-
-
 def test_only_what_takes_every_echo_is_given_time_for_each(tmp_path: Path) -> None:
     settings = Config(inversion=("tkd", "medi", "qsmnet"), denoise="network", reference="csf", rois="cores")
 
@@ -312,14 +264,6 @@ def test_uncombined_coils_are_combined(tmp_path: Path, method: str) -> None:
     assert "coils were combined" in text and "GRAPPA" not in text
 
 
-def test_the_methods_text_follows_the_stages(tmp_path: Path) -> None:
-    text = " ".join(methods_sentences(graph(tmp_path, orientations=("ori1", "ori2"))))
-    told = ["processed by qsmflow", "brain was masked", "unwrapped by ROMEO", "echoes were combined"]
-    told += ["background field", "Susceptibility was computed", "registered", "COSMOS"]
-    places = [text.index(words) for words in told]
-    assert places == sorted(places)
-
-
 @pytest.mark.parametrize(
     ("te", "time"), [((0.005, 0.012, 0.019), 0.007), ((0.02,), 0.02), ((0.004, 0.012, 0.017), 0.005)]
 )
@@ -338,73 +282,6 @@ def test_networks_invert_what_the_denoiser_leaves(tmp_path: Path, setting: str, 
     assert source(flat, nodes["denoiser" if denoise else "qsmnet"], "noise").name == "field"
     # the small image is not what a network works on
     assert nodes["qsmnet"].inputs.memory == nodes["qsmnet"].mem_gb > 2.0
-
-
-def test_methods_differ_exactly_where_the_runs_do(tmp_path: Path) -> None:
-    make_bids(tmp_path / "bids")
-    runs = [Config(inversion=("l2",)), Config(inversion=("l2",), background="pdf"), Config(inversion=("tkd",))]
-    texts = [methods_sentences(graph(tmp_path, settings)) for settings in runs]
-    for text, works in zip(texts[1:], (("@vsharp", "@pdf"), ("@l2", "@tkd")), strict=True):
-        ((before, after),) = [(a, b) for a, b in zip(texts[0], text, strict=True) if a != b]
-        assert works[0] in before and works[1] in after
-
-
-def another(item: dataclasses.Field[Any], value: Any) -> Any:
-    """A value that the setting `item` may have, and does not."""
-    if item.metadata["choices"]:
-        return next(one for one in item.metadata["choices"] if one not in (value, "auto"))
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return value + 2
-    return 0.9 * value if isinstance(value, float) else "qsmnet_plus" if value == "qsmnet" else "qsmnet"
-
-
-#: Settings without which a stage computes the same, unless another setting asks for them.
-UNUSED = {("vsharp", "threshold")}
-
-
-@pytest.mark.parametrize("stage", [*INVERSIONS, *BACKGROUNDS])
-def test_every_setting_of_what_ran_changes_the_methods_text(tmp_path: Path, stage: str) -> None:
-    make_bids(tmp_path / "bids")
-    chosen: dict[str, Any] = {"background": stage} if stage in BACKGROUNDS else {"inversion": (stage,)}
-    before = methods_sentences(graph(tmp_path, Config(**chosen)))
-    for table in BACKGROUNDS.get(stage, (stage,)):
-        own = getattr(Config(), table)
-        for item in dataclasses.fields(own):
-            if (table, item.name) in UNUSED:
-                continue
-            changed = dataclasses.replace(own, **{item.name: another(item, getattr(own, item.name))})
-            after = methods_sentences(graph(tmp_path, Config(**chosen, **{table: changed})))
-            assert after != before, f"{table}.{item.name}"
-
-
-def test_the_truncation_of_an_inverse_is_told(tmp_path: Path) -> None:
-    texts = [
-        " ".join(methods_sentences(graph(tmp_path, Config(vsharp=VSharp(deconvolution="inverse", threshold=value)))))
-        for value in (0.05, 0.1)
-    ]
-    assert "truncated at 0.05" in texts[0] and "truncated at 0.1" in texts[1]
-
-
-def test_the_methods_text_states_what_decides(tmp_path: Path) -> None:
-    settings = Config(inversion=("tkd", "l2"), tkd=TKD(threshold=0.25), choose_weight="lcurve")
-    told = " ".join(methods_sentences(graph(tmp_path, settings)))
-    assert "[@tkd] (threshold 0.25) and by closed-form L2-regularised inversion [@l2] (weight 0.01)" in told
-    assert "The weight of l2 was sought by the L-curve's inflection [@lcurve]" in told
-    assert "where they do not, none are told" in told
-
-
-def test_the_methods_text_names_what_was_supplied(tmp_path: Path) -> None:
-    make_bids(tmp_path / "bids")
-    for kind in ("local", "csf", "rois"):
-        add_derivative(tmp_path / "given", {"sub": "01"}, kind)
-    given = tmp_path / "given"
-    assert "supplied" not in " ".join(methods_sentences(graph(tmp_path)))
-    told = " ".join(methods_sentences(graph(tmp_path, supplied=dict.fromkeys(("local", "csf", "labels"), given))))
-    assert "The local field, the mask of the cerebrospinal fluid and labels of regions were supplied." in told
-    told = " ".join(methods_sentences(graph(tmp_path, supplied={"local": given})))
-    assert "The local field was supplied." in told
 
 
 @pytest.mark.parametrize(("given", "threshold"), [(False, 0.3), (False, 0.0), (True, 0.3), (True, 0.0)])
