@@ -105,20 +105,20 @@ def test_a_refusal_of_sbatch_fails_the_node(tmp_path: Path, programs: Programs) 
     assert "Memory specification" in outcome.failed[0].message
 
 
-def test_a_silent_controller_is_told_once_and_waited_for(tmp_path: Path, programs: Programs) -> None:
-    silent = "[ $(wc -l < sbatch.words) -gt 3 ] || { echo Unable to contact slurm controller >&2; exit 1; }"
-    programs.script("sbatch", f"{silent}\n{RUN}")
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Unable to contact slurm controller", "SLURM does not answer"),
+        ("AssocMaxSubmitJobLimit", "no more jobs are allowed just now"),
+    ],
+    ids=["silent", "full"],
+)
+def test_what_passes_is_told_once_and_waited_for(tmp_path: Path, programs: Programs, said: str, told: str) -> None:
+    refuses = f"[ $(wc -l < sbatch.words) -gt 3 ] || {{ echo {said} >&2; exit 1; }}"
+    programs.script("sbatch", f"{refuses}\n{RUN}")
     outcome, watch = run(tmp_path, merge())
     assert outcome.executed == ("run.merge",) and len(programs.words("sbatch")) == 4
-    assert len(watch.read) == 1 and "SLURM does not answer" in watch.read[0]
-
-
-def test_where_no_more_jobs_are_allowed_others_are_waited_for(tmp_path: Path, programs: Programs) -> None:
-    full = "[ $(wc -l < sbatch.words) -gt 3 ] || { echo AssocMaxSubmitJobLimit >&2; exit 1; }"
-    programs.script("sbatch", f"{full}\n{RUN}")
-    outcome, watch = run(tmp_path, merge())
-    assert outcome.executed == ("run.merge",) and len(programs.words("sbatch")) == 4
-    assert len(watch.read) == 1 and "no more jobs are allowed just now" in watch.read[0]
+    assert len(watch.read) == 1 and told in watch.read[0]
 
 
 @pytest.mark.parametrize("error", [OSError(116, "Stale file handle"), BlockingIOError(11, "try again"), None])
