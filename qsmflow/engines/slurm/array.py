@@ -12,7 +12,7 @@ from qsmflow.engines.execute import SHARE
 from qsmflow.engines.resources import BASE_GB, Need
 from qsmflow.errors import UsageError
 
-from .task import requested
+from .task import output_option, requested
 
 #: Tasks that SLURM allows in one array, unless its administrator says otherwise.
 TASKS = 1000
@@ -122,6 +122,6 @@ def _script(comment: str, options: Sequence[str], folder: Path, logs: Path, outp
         # with a backslash anywhere sbatch takes the name of the output as it stands, without the ids of the jobs
         if "\\" in str(path) or "\n" in str(path):
             raise UsageError(f"{str(path)!r}: sbatch takes no folder with a backslash or a new line; rename it")
-    every = [*options, f"--chdir={folder}", f"--output={str(logs).replace('%', '%%')}/{output}"]
+    every = [*options, f"--chdir={folder}", output_option(logs, output)]
     lines = ["#!/bin/bash", f"# {comment}", *(f"#SBATCH {shlex.quote(option)}" for option in every), "", command]
     return "\n".join(lines) + "\n"

@@ -82,7 +82,7 @@ class Task:
             "--dependency=singleton",
             "--no-requeue",
             "--open-mode=append",
-            f"--output={str(self.folder).replace('%', '%%')}/%j.out",
+            output_option(self.folder, "%j.out"),
         ]
         return words + requested(self.need, settings)
 
@@ -96,6 +96,11 @@ def limit_minutes(need: Need, settings: SLURM) -> int:
     """Time limit of a job, whole minutes, which is how finely SLURM counts; no more than the settings allow."""
     minutes = max(1, math.ceil(need.minutes + settings.start_minutes))
     return min(minutes, settings.max_minutes or minutes)
+
+
+def output_option(folder: Path, name: str) -> str:
+    """The option of sbatch for what a job prints: into `name`, a pattern of sbatch, in `folder`, which is none."""
+    return f"--output={str(folder).replace('%', '%%')}/{name}"
 
 
 def requested(need: Need, settings: SLURM) -> list[str]:
