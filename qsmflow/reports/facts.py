@@ -19,6 +19,9 @@ from qsmflow.reports.consensus import SUPPLIED, supplied_field
 from qsmflow.reports.record import RunRecord, citation_name
 from qsmflow.reports.titles import chi_kinds, title_of
 
+#: Of a run that was killed, or goes on.
+UNFINISHED = "The run did not end: what it did not come to is missing or of an earlier one. Its command goes on there."
+
 
 def _all_files(heads: Iterable[HeadFiles]) -> list[Found]:
     groups = [g for h in heads for g in (h.shared, h.transforms, *(d for s in h.series for d in (s.native, s.moved)))]
@@ -101,9 +104,14 @@ def _run_blocks(subject: str, run: RunRecord | None, not_computed: Sequence[str]
         return [Note("No run record was found beside the derivatives: what was skipped or failed cannot be told.")]
     errors = [error for error in run.errors if of_subject(subject, *error)]
     told = f"qsmflow {run.version}, started {moment(run.started)}, "
-    told += f"finished {moment(run.finished)}" if run.finished else "not finished"
-    told += f"; {_count(run.executed, 'node', 'nodes')} executed, {run.cached} taken from an earlier run."
+    if run.finished:
+        told += f"finished {moment(run.finished)}; {_count(run.executed, 'node', 'nodes')} executed, "
+        told += f"{run.cached} taken from an earlier run."
+    else:
+        told += "not finished."
     blocks: list[Block] = [Note(told)]
+    if not run.finished:
+        blocks.append(Note(UNFINISHED, "bad"))
     if errors:
         blocks.append(Note(f"{_count(len(errors), 'node', 'nodes')} failed: see Errors and warnings.", "bad"))
     if run.found:

@@ -16,7 +16,7 @@ from qsmflow.reports import quality, regions
 from qsmflow.reports.blocks import Block, Cards, Details, Grid, Html, Note, Section, Table
 from qsmflow.reports.boxes import Values, boxes
 from qsmflow.reports.cohort import FEWEST, OUTLIER, modified_z, stands_out
-from qsmflow.reports.facts import of_subject
+from qsmflow.reports.facts import UNFINISHED, of_subject
 from qsmflow.reports.page import render
 from qsmflow.reports.record import RunRecord, latest_records
 from qsmflow.reports.tables import (
@@ -31,7 +31,7 @@ from qsmflow.reports.tables import (
 from qsmflow.reports.titles import TITLES
 
 #: What may have failed, in the order in which it is told.
-_FAILURES = ("registration", "COSMOS", "failed", "left out", "no report")
+_FAILURES = ("registration", "COSMOS", "failed", "not finished", "left out", "no report")
 #: Correlation of a registered magnitude with the reference below which the registration has failed.
 _LOST = 0.8
 _MORE = {
@@ -141,6 +141,8 @@ def _failures_section(
         label, run = f"sub-{subject}", records.get(subject)
         errors = run.errors if run else ()
         found += [[label, "failed", f"{node}: {why}"] for node, why in errors if of_subject(subject, node)]
+        if run and not run.finished:
+            found.append([label, "not finished", UNFINISHED])
         skipped = run.skipped if run else ()
         found += [[label, "left out", why] for who, why in skipped if of_subject(subject, who)]
         if label not in measured:

@@ -32,7 +32,7 @@ class RunRecord:
     command
         The command line as it can be pasted into a shell.
     started, finished
-        ISO 8601 with time zone; `finished` is empty while the run goes on.
+        ISO 8601 with time zone; `finished` is empty while the run goes on, and stays so if it is killed.
     version
         Of qsmflow.
     found
@@ -48,7 +48,8 @@ class RunRecord:
     toml
         The whole configuration, for ``--config-file``.
     derivatives
-        What the run made or found finished of each head: paths below the derivative dataset, by the head's name.
+        What the run made or found finished of each head, or would have: paths below the derivative dataset, by the
+        head's name.
     """
 
     command: str

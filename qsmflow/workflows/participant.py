@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,17 +197,20 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
     workflow = build(request, plan)
     write_methods(request, workflow)
     write_citation(request.out_dir, methods_sentences(workflow), citation_name(record))
+    before = records_of_heads(request.out_dir)
+    # should the run be killed, this stays
+    write_record(request.out_dir, replace(record, derivatives=_derivatives(request, plan, workflow)))
     outcome = execute(workflow, request.machine, request.out_dir / "logs", watch)
+    done = {*outcome.executed, *outcome.cached} - _stale(workflow, outcome)
     record = replace(
         record,
         finished=_now(),
         executed=len(outcome.executed),
         cached=len(outcome.cached),
         nodes=_nodes(workflow, outcome),
-        derivatives=_derivatives(request, plan, workflow, outcome),
+        derivatives=_derivatives(request, plan, workflow, done),
         errors=tuple((f.node, f"{f.message} ({f.crash_file})") for f in outcome.failed),
     )
-    before = records_of_heads(request.out_dir)
     now = {**before, **dict.fromkeys(record.derivatives, record)}
     write_record(request.out_dir, record)
     news = bool(outcome.executed or outcome.failed)
@@ -232,13 +235,14 @@ def _nodes(workflow: Any, outcome: Outcome) -> tuple[NodeRecord, ...]:
     )
 
 
-def _derivatives(request: Request, plan: Plan, workflow: Workflow, outcome: Outcome) -> dict[str, tuple[str, ...]]:
-    """What stands finished of that which `workflow` keeps, by the name of the head; see `RunRecord`."""
-    done = {*outcome.executed, *outcome.cached} - _stale(workflow, outcome)
+def _derivatives(
+    request: Request, plan: Plan, workflow: Workflow, done: Collection[str] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """What `workflow` keeps, or the nodes `done` of it kept, by the name of the head; see `RunRecord`."""
     heads = {head.name.replace("-", "_"): head.name for head in plan.heads}
     kept: dict[str, list[str]] = {name: [] for name in heads.values()}
     for node in real_nodes(workflow):
-        if isinstance(node.interface, SaveDerivative) and node.fullname in done:
+        if isinstance(node.interface, SaveDerivative) and (done is None or node.fullname in done):
             path = Path(node.inputs.out_path).relative_to(request.out_dir.absolute())
             kept[heads[node.fullname.split(".")[1]]].append(path.as_posix())
     return {name: tuple(sorted(paths)) for name, paths in kept.items()}
@@ -259,9 +263,12 @@ def _stale(workflow: Workflow, outcome: Outcome) -> set[str]:
 
 
 def _is_other(record: RunRecord, before: Mapping[str, RunRecord]) -> bool:
-    """Whether `record` tells of other maps or settings than the runs `before` it, by head, whatever it executed."""
+    """Whether `record` tells of other maps or settings than the runs `before` it, by head, whatever it executed.
+
+    A run that was killed wrote no report of its own.
+    """
     return any(
-        (record.derivatives[head], record.toml) != (earlier.derivatives[head], earlier.toml)
+        not earlier.finished or (record.derivatives[head], record.toml) != (earlier.derivatives[head], earlier.toml)
         for head, earlier in before.items()
         if head in record.derivatives
     )

@@ -28,6 +28,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         RunRecord(
             command="qsmflow run data out participant",
             started="2026-01-01T10:00:00+00:00",
+            finished="2026-01-01T10:05:00+00:00",
             found=("sub-0001: 1 series",),
             skipped=(("sub-0031", "no phase <of any kind>"),),
             errors=(("qsmflow.sub_0001.series_single.unwrap", "MemoryError"),),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -313,6 +318,27 @@ def test_a_report_mixes_no_maps_of_different_runs(simulated: Path, single: Path,
     spheres = ["--vsharp-min-radius", "95", "--vsharp-max-radius", "99"]
     assert run(single, out, "participant", *mask, "--inversion", "tkd", *spheres) == 1
     assert "sub-01_acq-ori1_desc-tkd_Chimap.nii.gz" in page.read_text() and "\ttkd\t" not in table.read_text()
+
+
+def test_a_run_that_was_killed_is_told_and_goes_on(single: Path, tmp_path: Path) -> None:
+    out, page = tmp_path / "out", tmp_path / "out" / "sub-01.html"
+    words = [str(word) for word in (single, out, "participant", *quick(single.parent / "bids"), "--rois", "none")]
+    assert run(*words) == 0
+    shutil.rmtree(out / "work")
+    others = [*words, "--background", "resharp"]
+    program = [sys.executable, "-m", "qsmflow", "run", *others, "--skip-bids-validation", "--nprocs", "1"]
+    killed = subprocess.Popen(program, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("work/**/result_*.pklz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert run(single, out, "participant", "--reports-only") == 0
+    assert "not finished" in Page(page.read_text()).text and "The run did not end" in page.read_text()
+    assert main(["run", str(single), str(out), "group"]) == 0
+    assert "The run did not end" in (out / "group.html").read_text()
+    assert run(*others) == 0
+    assert "The run did not end" not in page.read_text() and "RESHARP" in page.read_text()
 
 
 def test_run_log_replays(done: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
