@@ -21,11 +21,13 @@ from qsmflow.core.dipole import forward_field
 from qsmflow.core.inversion.cosmos import POOR, condition
 from qsmflow.interfaces.stages import stages
 from qsmflow.interfaces.volume import Volume, load, save
+from qsmflow.nets.weights import digest, find
 from qsmflow.phantom.plan import parse_angles
 from qsmflow.phantom.pose import rotation
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {page.name: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+STUDIES = sorted((ROOT / "docs" / "studies").glob("*/*.md"))
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -139,7 +141,7 @@ def test_settings_pages_name_every_preset() -> None:
     assert sorted(rows) == presets()
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "studies").glob("*/*.md")), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", STUDIES, ids=lambda page: page.stem)
 def test_pages_of_studies_stand_where_their_command_writes_them(page: Path) -> None:
     (command,) = re.findall(r"^```text\n(.*?)\n```", page.read_text(), re.DOTALL | re.MULTILINE)
     args = build_parser().parse_args(shlex.split(command)[1:])
@@ -153,3 +155,9 @@ def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGES[page].read_text()):
         made = "generated/" in target  # by the build itself
         assert made or (PAGES[page].parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", STUDIES, ids=lambda page: page.stem)
+def test_pages_of_studies_tell_of_the_weights_that_are_there(page: Path) -> None:
+    for name, told in re.findall(r"^- weights (\w+) sha256 (\w+)$", page.read_text(), re.MULTILINE):
+        assert digest(find(name)) == told, name

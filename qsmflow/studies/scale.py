@@ -2,7 +2,7 @@
 
 The shapes fill 64, 96, 128 and 256 voxels along each axis and their field is exact, with an SNR of 100: the largest
 field over the standard deviation of the noise. DeepQSM, QSMnet+ and SI-QSM, as in table 3.1 of the thesis that
-described SI-QSM, beside closed-form L2.
+described SI-QSM, beside closed-form L2 and TV.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .tables import pivot, rows_of
 _SIZES = (64, 96, 128, 256)
 #: Table 3.1 of the thesis, which has a phantom of its own.
 _PUBLISHED = {"siqsm": "2.42, 2.21, 2.02, 1.74 ppb"}
-_METHODS = ("l2", "deepqsm", "qsmnet_plus", "siqsm", "qsmnet")
+_METHODS = ("l2", "tv", "deepqsm", "qsmnet_plus", "siqsm", "qsmnet")
 
 
 def _cases(request: Request) -> list[Case]:
