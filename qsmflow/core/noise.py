@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
 
+from .smooth import gaussian
+
+#: Share of the voxels whose surroundings are flattest.
+_FLAT = 0.1
 #: Median of the absolute value of a standard normal variable.
 _MEDIAN_OF_NORMAL = 0.674490
 
@@ -57,15 +62,52 @@ def noise_of_parts(parts: Sequence[torch.Tensor], mask: torch.Tensor) -> float:
     float
         Units of the volumes; 0 where no neighbours lie in the mask.
     """
-    axes = [axis for axis in range(3) if mask.shape[axis] > 1]
-    inside = mask
-    for axis in axes:
-        parts = [part.diff(dim=axis) for part in parts]
-        inside = inside.narrow(axis, 1, inside.shape[axis] - 1) & inside.narrow(axis, 0, inside.shape[axis] - 1)
+    mixed, inside = _mixed_differences(parts, mask)
+    return _sd_of_mixed(torch.cat([part[inside] for part in mixed]), mask)
+
+
+def noise_of_magnitude(magnitude: torch.Tensor, mask: torch.Tensor) -> float:
+    """As `noise_of_parts`, where the image is flattest: of folds and vessels a mixed difference keeps much.
+
+    Parameters
+    ----------
+    magnitude
+        (X, Y, Z), any unit.
+    mask
+        bool, (X, Y, Z).
+
+    Returns
+    -------
+    float
+        Unit of the magnitude; 0 where no neighbours lie in the mask.
+    """
+    (mixed,), inside = _mixed_differences([magnitude], mask)
     if not inside.any():
         return 0.0
-    found = torch.cat([part[inside].abs() for part in parts]).median()
-    return float(found) / _MEDIAN_OF_NORMAL / 2.0 ** (len(axes) / 2)
+    slopes = torch.gradient(gaussian(magnitude, (1.0, 1.0, 1.0), 1.0), dim=_long_axes(mask))
+    slope = torch.stack(slopes).square().sum(dim=0)[tuple(slice(n) for n in inside.shape)][inside]
+    flat = slope <= slope.kthvalue(math.ceil(_FLAT * len(slope))).values
+    return _sd_of_mixed(mixed[inside][flat], mask)
+
+
+def _mixed_differences(parts: Sequence[torch.Tensor], mask: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Differences along all axes of more than a voxel, one after the other, and where all they are of is in the mask."""
+    mixed, inside = [*parts], mask
+    for axis in _long_axes(mask):
+        mixed = [part.diff(dim=axis) for part in mixed]
+        inside = inside.narrow(axis, 1, inside.shape[axis] - 1) & inside.narrow(axis, 0, inside.shape[axis] - 1)
+    return mixed, inside
+
+
+def _sd_of_mixed(values: torch.Tensor, mask: torch.Tensor) -> float:
+    """Noise that leaves mixed differences of these `values`; 0 without any."""
+    if not len(values):
+        return 0.0
+    return float(values.abs().median()) / _MEDIAN_OF_NORMAL / 2.0 ** (len(_long_axes(mask)) / 2)
+
+
+def _long_axes(volume: torch.Tensor) -> list[int]:
+    return [axis for axis in range(3) if volume.shape[axis] > 1]
 
 
 #: Share of the median magnitude below which a voxel's noise rises no more.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from qsmflow.core.noise import noise_of_parts
+from qsmflow.core.noise import noise_of_magnitude
 from qsmflow.core.quality import field_misfit, rim_excess, streak_index
 from qsmflow.reports.blocks import Details, Items, Note, Section, Table
 from qsmflow.reports.cohort import OUTLIER, modified_z, stands_out
@@ -33,7 +33,7 @@ MEASURES = {
         "SNR of the magnitude",
         "",
         "low",
-        "Median of the combined magnitude in the brain over its noise, which the mixed difference of neighbours tells.",
+        "Median of the combined magnitude in the brain over its noise, told by mixed differences of neighbours in flat parts.",
     ),
     "noise": Measure("Noise of the total field", "ppb", "high", "Median of its standard deviation in the brain."),
     "phase": Measure(
@@ -134,7 +134,7 @@ def _of_brain(volumes: Mapping[str, Volume], brain: torch.Tensor) -> dict[tuple[
     found = {}
     magnitude, noise = _tensor(volumes.get("magnitude")), _tensor(volumes.get("noise"))
     if magnitude is not None:
-        sd = noise_of_parts([magnitude], brain)
+        sd = noise_of_magnitude(magnitude, brain)
         found["snr", ""] = float(magnitude[brain].median()) / sd if sd > 0 else float("nan")
     if noise is not None:
         found["noise", ""] = 1000 * float(noise[brain].median())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from qsmflow.core.noise import noise_of_field
+from qsmflow.core.noise import noise_of_field, noise_of_magnitude
+from qsmflow.phantom.head import ProceduralHead
+from qsmflow.studies.problems import brain_problem
 
 
 def test_the_noise_of_a_field_falls_with_the_magnitude() -> None:
@@ -29,3 +31,13 @@ def test_voxels_without_signal_have_a_finite_noise() -> None:
     field = 0.001 * torch.randn(mask.shape, generator=torch.Generator().manual_seed(1))
     found = noise_of_field(field, mask, magnitude)
     assert float(found[5, 5, 5] / found[0, 0, 0]) == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("sd", [0.01, 0.03, 0.1])
+def test_folds_count_for_nothing_in_the_noise_of_a_magnitude(sd: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    head = brain_problem(ProceduralHead(1, spacing=3.0), (3.0, 3.0, 3.0))
+    magnitude = head.magnitude / head.magnitude[head.mask].median()
+    magnitude = magnitude + sd * torch.randn(magnitude.shape, generator=generator)
+    assert noise_of_magnitude(magnitude, head.mask) == pytest.approx(sd, rel=0.25)  # by `noise_of_parts` up to 2.3 times
+    assert noise_of_magnitude(magnitude, torch.zeros_like(head.mask)) == 0.0
