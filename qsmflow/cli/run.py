@@ -103,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
             (request.out_dir / "logs").mkdir(parents=True, exist_ok=True)
             workflow.write_graph(str(request.out_dir / "logs" / "graph.dot"), graph2use="colored", format="dot")
         if args.boilerplate_only:
-            paths = participant.write_methods(request, workflow)
-            say(f"methods text: {paths[0]}")
+            text = participant.write_methods(request, workflow, "Nothing has run yet: what follows is what would.")
+            say(f"methods text: {text}")
         if args.dry_run:
             show_plan(request.settings, origins(layers_from(args)), workflow, participant.finished(request, workflow))
             check_jobs(workflow, request.machine)

@@ -91,7 +91,7 @@ def noise_of_magnitude(magnitude: torch.Tensor, mask: torch.Tensor) -> float:
 
 
 def _mixed_differences(parts: Sequence[torch.Tensor], mask: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """Differences along all axes of more than a voxel, one after the other, and where all they are of is in the mask."""
+    """Differences along all axes of more than a voxel, one after the other, and where they are of the mask alone."""
     mixed, inside = [*parts], mask
     for axis in _long_axes(mask):
         mixed = [part.diff(dim=axis) for part in mixed]

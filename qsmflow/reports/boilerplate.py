@@ -28,7 +28,7 @@ _LATEX = re.compile("|".join(re.escape(mark) for mark in _LATEX_FOR))
 _INTRO = """# Methods
 
 *This text was written by qsmflow for the run it belongs to and is released to the public domain (CC0). Copy it into
-your manuscript unchanged; it names exactly what ran.*
+your manuscript unchanged; it names exactly what ran, or says before all else what did not.*
 """
 _ACCENTS = {'\\"': "\u0308", "\\'": "\u0301", "\\`": "\u0300", "\\~": "\u0303", "\\^": "\u0302"}
 
@@ -95,7 +95,7 @@ def cited_keys(text: str) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def methods_text(sentences: Sequence[str]) -> tuple[str, str]:
+def methods_text(sentences: Sequence[str], caveat: str = "") -> tuple[str, str]:
     """The methods section of a run.
 
     Parameters
@@ -103,6 +103,8 @@ def methods_text(sentences: Sequence[str]) -> tuple[str, str]:
     sentences
         The ``__desc__`` of the workflows that ran, in order; citations in pandoc's form, ``[@romeo]``. Repeated ones
         are taken once.
+    caveat
+        A paragraph before them: what of it did not run.
 
     Returns
     -------
@@ -122,12 +124,18 @@ def methods_text(sentences: Sequence[str]) -> tuple[str, str]:
             f"the methods text cites @{', @'.join(missing)}, which data/boilerplate.bib lacks: add the entry"
         )
     bib = "\n\n".join(known[key].bibtex for key in cited_keys(body))
-    return f"{_INTRO}\n{body}\n\n# References\n", f"{bib}\n" if bib else ""
+    paragraphs = "\n\n".join(part for part in (caveat, body) if part)
+    return f"{_INTRO}\n{paragraphs}\n\n# References\n", f"{bib}\n" if bib else ""
 
 
-def write_citation(out_dir: Path, sentences: Sequence[str], name: str = "CITATION.md") -> tuple[Path, Path]:
-    """Write ``logs/CITATION.md``, or `name`, ``.bib`` and ``.tex`` below `out_dir`; return the first two paths."""
-    markdown, bib = methods_text(sentences)
+def write_citation(
+    out_dir: Path, sentences: Sequence[str], name: str = "CITATION.md", caveat: str = ""
+) -> tuple[Path, Path]:
+    """Write ``logs/CITATION.md``, or `name`, ``.bib`` and ``.tex`` below `out_dir`; return the first two paths.
+
+    `sentences` and `caveat` are as in `methods_text`.
+    """
+    markdown, bib = methods_text(sentences, caveat)
     path = Path(out_dir) / "logs" / name
     write_text(path, markdown)
     write_text(path.with_suffix(".bib"), bib)

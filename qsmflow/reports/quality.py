@@ -33,7 +33,7 @@ MEASURES = {
         "SNR of the magnitude",
         "",
         "low",
-        "Median of the combined magnitude in the brain over its noise, told by mixed differences of neighbours in flat parts.",
+        "Median of the combined magnitude in the brain over its noise: mixed differences of neighbours in flat parts.",
     ),
     "noise": Measure("Noise of the total field", "ppb", "high", "Median of its standard deviation in the brain."),
     "phase": Measure(

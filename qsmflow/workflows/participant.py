@@ -195,12 +195,13 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
     record = start_record(request, plan)
     write_text(record_path(request.out_dir, record).with_suffix(".toml"), record.toml)
     workflow = build(request, plan)
-    write_methods(request, workflow)
-    write_citation(request.out_dir, methods_sentences(workflow), citation_name(record))
+    own = citation_name(record)
+    write_methods(request, workflow, "This run did not end: what follows is what it was to do.", own)
     before = records_of_heads(request.out_dir)
     # should the run be killed, this stays
     write_record(request.out_dir, replace(record, derivatives=_derivatives(request, plan, workflow)))
     outcome = execute(workflow, request.machine, request.out_dir / "logs", watch)
+    write_methods(request, workflow, _caveat(outcome, plan), own)
     done = {*outcome.executed, *outcome.cached} - _stale(workflow, outcome)
     record = replace(
         record,
@@ -280,9 +281,24 @@ def _report(out_dir: Path, subject: str, record: RunRecord, records: Mapping[str
     return write_subject_report(out_dir, subject, record, records) if news or not path.exists() else path
 
 
-def write_methods(request: Request, workflow: Any) -> tuple[Path, Path]:
-    """Write the methods text and the bibliography of `workflow` to ``logs``."""
-    return write_citation(request.out_dir, methods_sentences(workflow))
+def write_methods(request: Request, workflow: Any, caveat: str, *names: str) -> Path:
+    """Write the methods text of `workflow` to ``logs``, as ``CITATION.md`` and by other `names`; return the first.
+
+    `caveat` says what of it did not run.
+    """
+    written = [
+        write_citation(request.out_dir, methods_sentences(workflow), name, caveat) for name in ("CITATION.md", *names)
+    ]
+    return written[0][0]
+
+
+def _caveat(outcome: Outcome, plan: Plan) -> str:
+    """What of a run that ended the methods text must not claim; empty where all of it ran."""
+    if not outcome.failed:
+        return ""
+    subjects = _subjects_of_heads(plan)
+    failed = dict.fromkeys(f"sub-{subjects[failure.node.split('.')[1]]}" for failure in outcome.failed)
+    return f"Part of this run failed ({', '.join(failed)}): there, what follows is what it was to do."
 
 
 def failed_subjects(outcome: Outcome, plan: Plan) -> dict[str, list[str]]:

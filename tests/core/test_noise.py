@@ -39,5 +39,5 @@ def test_folds_count_for_nothing_in_the_noise_of_a_magnitude(sd: float) -> None:
     head = brain_problem(ProceduralHead(1, spacing=3.0), (3.0, 3.0, 3.0))
     magnitude = head.magnitude / head.magnitude[head.mask].median()
     magnitude = magnitude + sd * torch.randn(magnitude.shape, generator=generator)
-    assert noise_of_magnitude(magnitude, head.mask) == pytest.approx(sd, rel=0.25)  # by `noise_of_parts` up to 2.3 times
+    assert noise_of_magnitude(magnitude, head.mask) == pytest.approx(sd, rel=0.25)
     assert noise_of_magnitude(magnitude, torch.zeros_like(head.mask)) == 0.0

@@ -65,6 +65,12 @@ def test_a_missing_key_is_named() -> None:
         methods_text(["Something [@romeo; @nobody1999]."])
 
 
+def test_what_did_not_run_is_told_first() -> None:
+    markdown, _ = methods_text(["Phase was unwrapped [@romeo]."], "Nothing ran.")
+    shown = methods_html(markdown, bibliography())
+    assert shown.startswith("<p>Nothing ran.</p>") and "Nothing ran.\n\nPhase" in methods_latex(markdown)
+
+
 def test_citation_files(tmp_path: Path) -> None:
     markdown, bib = write_citation(tmp_path, ["Unwrapped [@romeo]."])
     assert markdown == tmp_path / "logs" / "CITATION.md" and bib == tmp_path / "logs" / "CITATION.bib"

@@ -318,6 +318,7 @@ def test_a_report_mixes_no_maps_of_different_runs(simulated: Path, single: Path,
     spheres = ["--vsharp-min-radius", "95", "--vsharp-max-radius", "99"]
     assert run(single, out, "participant", *mask, "--inversion", "tkd", *spheres) == 1
     assert "sub-01_acq-ori1_desc-tkd_Chimap.nii.gz" in page.read_text() and "\ttkd\t" not in table.read_text()
+    assert "Part of this run failed (sub-01)" in (out / "logs" / "CITATION.md").read_text()
 
 
 def test_a_run_that_was_killed_is_told_and_goes_on(single: Path, tmp_path: Path) -> None:
@@ -334,11 +335,13 @@ def test_a_run_that_was_killed_is_told_and_goes_on(single: Path, tmp_path: Path)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     assert run(single, out, "participant", "--reports-only") == 0
-    assert "not finished" in Page(page.read_text()).text and "The run did not end" in page.read_text()
+    told = Page(page.read_text()).text
+    assert "not finished" in told and "The run did not end" in told and "what it was to do" in told
+    assert "This run did not end" in (out / "logs" / "CITATION.md").read_text()
     assert main(["run", str(single), str(out), "group"]) == 0
     assert "The run did not end" in (out / "group.html").read_text()
     assert run(*others) == 0
-    assert "The run did not end" not in page.read_text() and "RESHARP" in page.read_text()
+    assert "did not end" not in page.read_text() and "RESHARP" in page.read_text()
 
 
 def test_run_log_replays(done: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
