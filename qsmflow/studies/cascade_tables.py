@@ -9,10 +9,14 @@ from qsmflow.reports.blocks import Block, Note, Table
 
 from .cascade import ALONE, LEVELS, METRICS, NETWORK
 from .figures import curves, maps
-from .study import Done
+from .study import Done, Row
 from .tables import number, pivot, rows_of, values_by
 
 _LESS_IS_MORE = ("nrmse", "hfen")
+#: Share by which two values must differ to count as different.
+_EQUAL = 0.01
+#: dB from which a field counts as unchanged; and how many denoisers are too many curves for one figure.
+_SAME, _MANY = 100.0, 6
 #: How the regions of the rows, which are volumes here, are called in tables; and what is told of each.
 _TITLES = {"field": "The local field", "map": f"The map of {NETWORK}"}
 _TOLD = {"field": METRICS[:2], "map": METRICS}
@@ -26,8 +30,21 @@ def show_cascade(name: str, done: Sequence[Done]) -> list[Block]:
             rows = rows_of(done, region=region, metric=metric)
             said = f"{metric}, {unit}" if unit else metric
             blocks.append(pivot(f"{title}: {said} at each noise, ppb", rows, ("denoiser",), "noise"))
+            # the pSNR of a field that hardly changed is beyond all others
+            drawn = [row for row in rows if metric != "psnr" or row["note"] or float(row["value"]) < _SAME]
+            label = ""
+            if len({row["denoiser"] for row in drawn}) > _MANY:
+                drawn, label = _gains(drawn), f"{metric} less that without a denoiser"
             blocks.append(
-                curves(f"{name}_{region}_{metric}", rows, "noise", "noise of the field, ppb", metric, "denoiser")
+                curves(
+                    f"{name}_{region}_{metric}",
+                    drawn,
+                    "noise",
+                    "noise of the field, ppb",
+                    metric,
+                    "denoiser",
+                    label=label,
+                )
             )
     worst = max(LEVELS)
     first = done[0].case.problem.get("head")
@@ -54,18 +71,33 @@ def _best(done: Sequence[Done]) -> Table:
 
 def _verdict(done: Sequence[Done]) -> str:
     """Where denoisers help the map and where they do harm, beside what the poster found."""
-    said, harm = [], ""
-    for level in dict.fromkeys(float(one.case.varied["noise"]) for one in done):
-        means = _means(done, "map", "nrmse", level)
-        others = [value for name, value in means.items() if name != ALONE]
-        if ALONE in means and others:
-            said.append(f"at {level:g} ppb {sum(value < means[ALONE] for value in others)} of {len(others)}")
-            if level == 0.0:
-                least, most = (number(100.0 * value / means[ALONE] - 100.0) for value in (min(others), max(others)))
-                harm = (
-                    f" The poster's cascade harms a field without noise; these change its NRMSE by {least} to {most} %."
-                )
-    return f"Denoisers after which the NRMSE of the map is less than that of {NETWORK} alone: {', '.join(said)}.{harm}"
+    told = []
+    for metric in _LESS_IS_MORE:
+        said = []
+        for level in dict.fromkeys(float(one.case.varied["noise"]) for one in done):
+            means = _means(done, "map", metric, level)
+            others = [value for name, value in means.items() if name != ALONE]
+            if ALONE in means and others:
+                less = sum(value < (1.0 - _EQUAL) * means[ALONE] for value in others)
+                more = sum(value > (1.0 + _EQUAL) * means[ALONE] for value in others)
+                said.append(f"at {level:g} ppb less after {less} of {len(others)}, more after {more}")
+        told.append(f"{metric.upper()} of the map beside that of {NETWORK} alone: {'; '.join(said)}.")
+    told.append(
+        f"What differs by less than {100.0 * _EQUAL:g} % counts as neither: alone, {NETWORK} is told the noise of the "
+        "field, after a denoiser it estimates what is left. The poster's cascade harms a field without noise; its "
+        "numbers are not known to us."
+    )
+    return " ".join(told)
+
+
+def _gains(rows: Sequence[Row]) -> list[Row]:
+    """Values less those without a denoiser at the same noise, where both are numbers; several heads by their means."""
+    alone = values_by([row for row in rows if row["denoiser"] == ALONE], "noise")
+    return [
+        {**row, "value": float(row["value"]) - fmean(alone[str(row["noise"])])}
+        for row in rows
+        if not row["note"] and row["denoiser"] != ALONE and str(row["noise"]) in alone
+    ]
 
 
 def _means(done: Sequence[Done], region: str, metric: str, level: float) -> dict[str, float]:

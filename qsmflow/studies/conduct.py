@@ -13,7 +13,7 @@ from qsmflow.bids.write import write_bytes, write_text
 from qsmflow.core.metrics import METRICS
 from qsmflow.engines.allowed import available_cpus
 from qsmflow.errors import UsageError
-from qsmflow.nets import weights
+from qsmflow.nets import card, weights
 from qsmflow.reports.blocks import Block, Code, Items, Note, Picture, Section, Table
 from qsmflow.reports.page import render
 
@@ -103,6 +103,8 @@ def conduct(
     notes = _told(request, done)
     write_text(folder / f"{name}.md", _markdown(name, [*notes, *blocks], done, command))
     section = Section(name, "Results", [*notes, *blocks])
+    for earlier in folder.glob(f"{name}_*.webp"):  # a study may show less than it did
+        earlier.unlink()
     for picture in section.pictures():
         write_bytes(folder / f"{picture.name}.webp", small(picture.png))
     about = Section("about", "What this is", [Note(catalogue.about(name).replace("`", "")), Code("Command", command)])
@@ -135,6 +137,8 @@ def _told(request: Request, done: Sequence[Done]) -> list[Note]:
     missing = dict.fromkeys(one for case in done if case.maps is None for one in case.case.weights if one not in known)
     if missing:
         notes.append(Note(f"No weights in the package, left out: {', '.join(missing)}.", "warn"))
+    if used := _used(done):
+        notes.append(Note(f"Networks are those of the package, not of the papers. {' '.join(map(_network, used))}"))
     conventions = {metric.name.removesuffix("_rescaled"): metric.convention for metric in METRICS}
     named = dict.fromkeys(str(row["metric"]) for one in done for row in one.rows)
     told = [f"{metric} ({conventions[metric]})" for metric in named if metric in conventions]
@@ -143,14 +147,25 @@ def _told(request: Request, done: Sequence[Done]) -> list[Note]:
     return notes
 
 
+def _used(done: Sequence[Done]) -> list[str]:
+    """The weights by which something was computed."""
+    return [*dict.fromkeys(one for case in done if case.maps is not None for one in case.case.weights)]
+
+
+def _network(name: str) -> str:
+    """What a reader must know of the weights of that name."""
+    told = card.read(weights.card_path(weights.find(name)))
+    of = ", ".join(channel.name for channel in told.inputs)
+    return f"{name} is a {told.network} of {of} that saw {told.training['patches']} patches: {told.limits}"
+
+
 def _versions(done: Sequence[Done]) -> list[str]:
-    used = dict.fromkeys(one for case in done if case.maps is not None for one in case.case.weights)
     return [
         f"{available_cpus()} x {_processor()}",
         f"qsmflow {qsmflow.__version__}",
         f"Python {platform.python_version()}",
         *(f"{one} {version(one)}" for one in ("torch", "numpy", "pydra")),
-        *(f"weights {one} sha256 {weights.digest(weights.find(one))}" for one in used),
+        *(f"weights {one} sha256 {weights.digest(weights.find(one))}" for one in _used(done)),
     ]
 
 

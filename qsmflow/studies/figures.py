@@ -28,24 +28,42 @@ from .tables import number
 #: Okabe and Ito's colours, which common kinds of colour vision tell apart, and marks for those who see none.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKS = "os^Dv<>Pp*hX"
+#: Most cases of one picture of maps, so that slices stay large.
+_ROWS = 6
 
 
-def curves(name: str, rows: Sequence[Row], x: str, x_label: str, metric: str, by: str = "method") -> Picture:
-    """How a metric changes with a number that varies, a curve for each value of `by`; several values as their mean."""
-    told, label = [], ""
+def curves(
+    name: str, rows: Sequence[Row], x: str, x_label: str, metric: str, by: str = "method", *, label: str = ""
+) -> Picture:
+    """How a metric changes with a number that varies, a curve for each value of `by`; several values as their mean.
+
+    What was computed at one number alone, where others vary, is a level line. Either axis is logarithmic where its
+    numbers are positive and span more than a factor of ten. `label` says what the metric is, without its unit.
+    """
+    told = []
     figure, axes = _figure()
-    looks = _looks(rows, by)
-    for which, points in _grouped(rows, metric, by).items():
+    looks, groups = _looks(rows, by), _grouped(rows, metric, by)
+    units = {str(row["unit"]): None for group in groups.values() for row in group}
+    label = ", ".join(part for part in (label or metric, *units) if part)
+    ticks = sorted({float(row[x]) for group in groups.values() for row in group})
+    for which, points in groups.items():
         at: dict[float, list[float]] = {}
         for row in points:
             at.setdefault(float(row[x]), []).append(float(row["value"]))
-            label = f"{metric}, {row['unit']}" if row["unit"] else metric
         xs = sorted(at)
         ys = [float(np.mean(at[one])) for one in xs]
-        axes.plot(xs, ys, linestyle="-", label=str(which), **looks[which])
-        told.append(f"{which} from {number(ys[0])} to {number(ys[-1])}")
-    if len({float(row[x]) for row in rows if not row["note"]}) > 1 and _spans(rows, x):
+        if len(xs) == 1 < len(ticks):
+            axes.axhline(ys[0], linestyle="--", label=str(which), color=looks[which]["color"])
+            told.append(f"{which} {number(ys[0])}")
+        else:
+            axes.plot(xs, ys, linestyle="-", label=str(which), **looks[which])
+            told.append(f"{which} from {number(ys[0])} to {number(ys[-1])}")
+    if _spans(ticks):
         axes.set_xscale("log")
+    if _spans([float(row["value"]) for group in groups.values() for row in group]):
+        axes.set_yscale("log")
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.set_xlabel(x_label)
     axes.set_ylabel(label)
     _legend(axes)
@@ -93,7 +111,7 @@ def maps(
     Parameters
     ----------
     name
-        Begins the names of the pictures.
+        Begins the names of the pictures, of which each has a few cases.
     done
         Cases on one grid.
     by
@@ -117,13 +135,20 @@ def maps(
     # a truth may be zero in much of the mask, a map is not
     inside = np.any([volume.mask for volume in volumes.values()], axis=0)
     cuts = choose_cuts(_bulk(inside), volumes[reference].voxel_size)
-    named = ", ".join(differences)
     pictures = []
-    for kind, shown, scale in (("maps", volumes, limit), ("differences", differences, limit / 2.0)):
-        said = f"Maps: {', '.join(volumes)}" if kind == "maps" else f"Map less {reference}: {named}"
-        caption = f"{said}; grey from {-scale:g} to {scale:g} ppm."
-        png = side_by_side(shown, cuts, chi_scale(scale), mask=inside)
-        pictures.append(Picture(f"{name}_{kind}", png, f"{caption} Axial, coronal and sagittal slices.", caption))
+    names = [*differences]
+    parts = [names[start : start + _ROWS] for start in range(0, len(names), _ROWS)]
+    for place, part in enumerate(parts, start=1):
+        ending = f"_{place}" if len(parts) > 1 else ""
+        for kind, shown, scale in (
+            ("maps", {one: volumes[one] for one in (reference, *part)}, limit),
+            ("differences", {one: differences[one] for one in part}, limit / 2.0),
+        ):
+            said = f"Maps: {', '.join(shown)}" if kind == "maps" else f"Map less {reference}: {', '.join(shown)}"
+            caption = f"{said}; grey from {-scale:g} to {scale:g} ppm."
+            png = side_by_side(shown, cuts, chi_scale(scale), mask=inside)
+            alt = f"{caption} Axial, coronal and sagittal slices."
+            pictures.append(Picture(f"{name}_{kind}{ending}", png, alt, caption))
     return pictures
 
 
@@ -183,10 +208,9 @@ def _looks(rows: Sequence[Row], by: str) -> dict[Value, dict[str, Any]]:
     }
 
 
-def _spans(rows: Sequence[Row], x: str) -> bool:
-    """Whether the numbers of `x` are positive and lie over more than a factor of ten."""
-    values = [float(row[x]) for row in rows if not row["note"]]
-    return min(values) > 0 and max(values) > 10 * min(values)
+def _spans(values: Sequence[float]) -> bool:
+    """Whether numbers are positive and lie over more than a factor of ten."""
+    return bool(values) and min(values) > 0 and max(values) > 10 * min(values)
 
 
 def _figure() -> tuple[Figure, Axes]:

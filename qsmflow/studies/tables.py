@@ -51,7 +51,7 @@ def pivot(
     down: Sequence[str],
     across: str = "metric",
     *,
-    beside: Mapping[str, str] | None = None,
+    beside: tuple[str, Mapping[str, str]] | None = None,
 ) -> Table:
     """Lay rows out as a table of a paper.
 
@@ -66,7 +66,7 @@ def pivot(
     across
         Column whose values are the heads; with metrics comes their unit.
     beside
-        Numbers of a paper, by what stands first in a line, as a last column.
+        The head of a last column, and what it has by what stands first in a line: numbers of others.
 
     Returns
     -------
@@ -92,8 +92,8 @@ def pivot(
     ]
     names = [*down, *heads]
     if beside is not None:
-        names.append("published")
-        body = [[*line, beside.get(line[0], "")] for line in body]
+        names.append(beside[0])
+        body = [[*line, beside[1].get(line[0], "")] for line in body]
     return Table(caption, names, body)
 
 

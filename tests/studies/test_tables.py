@@ -33,7 +33,7 @@ def test_a_number_a_line() -> None:
 
 
 def test_a_cell_is_a_value_or_mean_and_deviation_or_why_there_is_none() -> None:
-    table = pivot("Errors", [*ROWS, LEFT_OUT], ("method",), "sd", beside={"l2": "9"})
+    table = pivot("Errors", [*ROWS, LEFT_OUT], ("method",), "sd", beside=("published", {"l2": "9"}))
     assert table.head == ["method", "0", "3", "published"]
     assert table.rows == [
         ["l2", "10", "124 ± 1.41", "9"],
