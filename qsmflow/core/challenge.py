@@ -26,7 +26,8 @@ def challenge_metrics(
     ``dNRMSE_tissue`` (white and grey matter, thalamus), ``dNRMSE_blood`` (vessels and the voxels that touch them),
     ``dNRMSE_DGM`` (the six deep nuclei); %. ``DeviationFromLinearSlope``: how far the slope of the six nuclei's means
     against the true ones is from 1. With a calcification also ``DeviationFromCalcMoment``, by how much its sum of
-    susceptibility is wrong, ppm voxels, and ``CalcStreak``, see `calcification`.
+    susceptibility is wrong, ppm voxels, and ``CalcStreak``, see `calcification`. The parts are as labelled: some users
+    of the challenge's code erode tissue and nuclei by a voxel before.
 
     Parameters
     ----------
