@@ -132,9 +132,11 @@ def _volume(path: Path, like: nib.Nifti1Image, upright: Upright) -> torch.Tensor
 
 
 def _affine(voxel_size: Vector, b0_dir: Sequence[float]) -> np.ndarray:
-    """A grid in which B0 has that direction: its first axis as near to the scanner's as that allows."""
+    """A grid in which B0 has that direction, and the scanner's first axis is near its first, or its second."""
     up = np.array(b0_dir) / np.linalg.norm(b0_dir)
-    right = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    # along B0 nothing of an axis is left across it
+    axis = int(abs(up[0]) > 0.9)
+    right = np.eye(3)[axis] - up[axis] * up
     right /= np.linalg.norm(right)
     affine = np.eye(4)
     affine[:3, :3] = np.stack([right, np.cross(up, right), up]) * np.array(voxel_size)
