@@ -67,7 +67,7 @@ class Listed(NamedTuple):
     orientations
         Their names.
     files
-        Of all of them.
+        Of all of them: whatever is read of them, since results are kept by it.
     weighted
         Whether all have a magnitude.
     """
@@ -83,7 +83,9 @@ def listed(folder: Path) -> list[Listed]:
     found = []
     for head, orientations in heads(folder).items():
         every = [(one, magnitude_of(one)) for one in orientations.values()]
-        files = [file for one, magnitude in every for file in (one.field, one.mask, one.chi, magnitude) if file]
+        files = [
+            file for one, magnitude in every for file in (one.field, one.sidecar, one.mask, one.chi, magnitude) if file
+        ]
         problem = {"head": head, "data": str(folder)}
         found.append(Listed(problem, tuple(orientations), tuple(files), all(magnitude for _, magnitude in every)))
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -13,10 +15,17 @@ from qsmflow.errors import InputError, UsageError
 from qsmflow.phantom.head import ProceduralHead
 from qsmflow.studies import catalogue, noise, orientation
 from qsmflow.studies.conduct import conduct
+from qsmflow.studies.execute import compute
 from qsmflow.studies.measured import heads, read, simulated
 from qsmflow.studies.problems import brain_problem
 from qsmflow.studies.study import Request
+from qsmflow.training.cosmos import Labelled
 from tests.training.test_streams import B0, cosmos_output
+
+
+def point_b0(one: Labelled, b0_dir: Sequence[float]) -> None:
+    """Let the sidecar of an orientation say that B0 has another direction."""
+    one.sidecar.write_text(json.dumps({"Measured": {"B0Direction": list(b0_dir)}}))
 
 
 def test_heads_of_a_run_and_their_orientations(tmp_path: Path) -> None:
@@ -37,10 +46,39 @@ def test_the_study_of_measured_heads(tmp_path: Path) -> None:
     cases = orientation.STUDY.cases(Request(data=cosmos_output(tmp_path)))
     # without magnitudes there is no MEDI
     assert {case.varied["method"] for case in cases} == {"tkd", "qsmnet", "l2", "qsmnet_plus"}
-    assert all(len(case.files) == 6 for case in cases)
+    assert all(len(case.files) == 8 for case in cases)
     case = next(case for case in cases if case.varied["method"] == "tkd")
     outcome = orientation.STUDY.compute(orientation.STUDY.prepare(case.problem, case.files), case.varied)
     assert [score.metric for score in outcome.scores] == ["psnr", "nrmse", "hfen", "ssim"]
+
+
+def test_another_direction_of_b0_makes_other_numbers(tmp_path: Path) -> None:
+    """What is kept is of the files that were read, and the direction stands in a sidecar."""
+    folder = cosmos_output(tmp_path / "out", heads=1)
+
+    def error() -> float:
+        case = next(case for case in orientation.STUDY.cases(Request(data=folder)) if case.varied["method"] == "l2")
+        (done,) = compute("orientation", [case], tmp_path / "cache")
+        return next(float(row["value"]) for row in done.rows if row["metric"] == "nrmse")
+
+    first = error()
+    assert error() == first
+    one = next(iter(heads(folder)["sub-0"].values()))
+    point_b0(one, (1.0, 0.0, 0.0))
+    assert error() != first
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_b0_may_have_any_direction(tmp_path: Path, axis: int, sign: float) -> None:
+    b0_dir = [0.0, 0.0, 0.0]
+    b0_dir[axis] = sign
+    one = next(iter(heads(cosmos_output(tmp_path, heads=1))["sub-0"].values()))
+    point_b0(one, b0_dir)
+    problem = read(heads(tmp_path)["sub-0"][one.chi.name.partition("_desc-")[0]]).problem
+    assert problem.b0_dir == pytest.approx(b0_dir)
+    assert problem.voxel_size == pytest.approx((1.0, 1.0, 1.0))
+    assert np.linalg.det(problem.affine) == pytest.approx(1.0)
 
 
 def test_noise_is_added_to_a_measured_field(tmp_path: Path) -> None:
