@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +14,15 @@ import torch
 
 from qsmflow.errors import InputError, UsageError
 from qsmflow.phantom.head import ProceduralHead
-from qsmflow.studies import catalogue, noise, orientation
+from qsmflow.reports.blocks import Note, Table
+from qsmflow.studies import cascade, catalogue, noise, orientation
 from qsmflow.studies.conduct import conduct
 from qsmflow.studies.execute import compute
 from qsmflow.studies.measured import heads, read, simulated
 from qsmflow.studies.problems import brain_problem
 from qsmflow.studies.study import Request
 from qsmflow.training.cosmos import Labelled
+from tests.studies.test_studies import results
 from tests.training.test_streams import B0, cosmos_output
 
 
@@ -91,6 +94,35 @@ def test_noise_is_added_to_a_measured_field(tmp_path: Path) -> None:
     assert torch.equal(made.chi, seen.cosmos)
     more = (made.with_noise(0.004).field - made.clean)[made.mask]
     assert float(more.std()) == pytest.approx(0.004, rel=0.2)
+
+
+def test_two_heads_of_which_one_has_no_magnitude(tmp_path: Path) -> None:
+    folder = cosmos_output(tmp_path / "out")
+    for one in heads(folder)["sub-1"].values():
+        shutil.copy(one.mask, one.field.with_name(one.field.name.replace("desc-local_fieldmap", "magnitude")))
+    done = results("orientation", tmp_path, data=folder, by=("tkd", "medi", "l2"))
+    assert [one.case.row["head"] for one in done if one.case.row["method"] == "medi"] == ["sub-1"] * 2
+    blocks = orientation.STUDY.show(done)
+    tests = [block for block in blocks if isinstance(block, Table) and "t-tests over 4" in block.caption]
+    assert len(tests) == 4
+    assert {tuple(line[:2]) for test in tests for line in test.rows} == {
+        ("tkd - l2", "4"),
+        ("tkd - medi", "2"),
+        ("l2 - medi", "2"),
+    }
+    texts = [block.text for block in blocks if isinstance(block, Note)]
+    assert any("By NRMSE in the 2 orientations that all methods have" in text for text in texts)
+    assert not any("simulated" in text for text in texts)
+
+
+def test_noise_on_two_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The field without noise is that of the head itself: its pSNR is infinite in both."""
+    monkeypatch.setattr(cascade, "invert", lambda network, problem, field: problem.field)
+    done = results("noise", tmp_path, data=cosmos_output(tmp_path / "out"), by=("none",))
+    assert {one.case.row["head"] for one in done} == {"sub-0", "sub-1"}
+    tables = [block for block in noise.STUDY.show(done) if isinstance(block, Table)]
+    psnr = next(table for table in tables if "field: psnr" in table.caption)
+    assert psnr.rows[0][1] == "inf" and "±" in psnr.rows[0][2]
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
