@@ -1,9 +1,10 @@
 """TKD, MEDI and QSMnet in several orientations, held against COSMOS.
 
 COSMOS of all orientations of a head, and the map of each orientation alone: pSNR, NRMSE, HFEN and SSIM against COSMOS,
-and paired t-tests over the orientations with Holm's correction: figure 2 of the QSMnet paper. The head is simulated, in
-five directions of B0 with 2 ppb of noise; or, with ``--data``, the heads are those of an output of ``qsmflow run`` on
-several orientations, each method where it has what it needs.
+paired t-tests over the orientations with Holm's correction, the means of regions with their standard deviation across
+orientations, and maps of that deviation: figures 2 to 4 of the QSMnet paper. The head is simulated, in five directions
+of B0 with 2 ppb of noise; or, with ``--data``, the heads are those of an output of ``qsmflow run`` on several
+orientations, with the regions that it has, each method where there is what it needs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from statistics import fmean
 
 from qsmflow.core.metrics import hfen, nrmse, psnr_rescaled, region_statistics, ssim
 from qsmflow.core.paired import paired_tests
-from qsmflow.phantom.tissues import read_tissues
 from qsmflow.reports.blocks import Block, Note, Table
 
 from .figures import boxes, maps, spread
@@ -32,7 +32,6 @@ _OF_TESTS = (
     "Holm's correction is for all pairs of one metric, and not for the number of metrics. The tests take orientations "
     "for independent, which those of one head are not: they share its anatomy and its COSMOS, which all of them made."
 )
-_NUCLEI = {tissue.label: tissue.name for tissue in read_tissues("head").tissues if tissue.label <= 6}
 
 
 def _cases(request: Request) -> list[Case]:
@@ -66,8 +65,8 @@ def _compute(made: dict[str, Orientation], varied: Varied) -> Outcome:
     scores = [Score(name, float(metric(chi, seen.cosmos, problem.mask)), unit) for name, metric, unit in _METRICS]
     for which, volume in (("mean", chi), ("cosmos", seen.cosmos)):
         for label, region in region_statistics(volume, problem.labels, problem.mask).items():
-            if label in _NUCLEI:
-                scores.append(Score(which, region.mean, "ppm", _NUCLEI[label]))
+            if label in seen.regions:
+                scores.append(Score(which, region.mean, "ppm", seen.regions[label]))
     return Outcome(scores, {"map": chi, "truth": seen.cosmos}, problem.affine)
 
 
@@ -79,15 +78,22 @@ def _show(done: Sequence[Done]) -> list[Block]:
         Note(_OF_TESTS),
         *(boxes(f"orientation_{metric}", rows_of(done, metric=metric), metric) for metric, _, _ in _METRICS),
     ]
-    nuclei = rows_of(done, metric="mean")
-    if any(row["metric"] == "mean" for row in nuclei):
-        nuclei += [{**row, "method": "cosmos"} for row in rows_of(done, metric="cosmos", method="tkd")]
-        blocks.append(pivot("Nuclei, ppm, mean ± SD across orientations", nuclei, ("method",), "region"))
+    heads = dict.fromkeys(str(one.case.problem["head"]) for one in done)
+    blocks += [table for head in heads if (table := _regions(done, head)).rows]
     first = [one for one in done if one.case.row["orientation"] == done[0].case.row["orientation"]]
     blocks += maps("orientation", first, reference="COSMOS")
     if done[0].case.problem["head"] == _SIMULATED:
         blocks += spread("orientation_spread", done)
     return blocks
+
+
+def _regions(done: Sequence[Done], head: str) -> Table:
+    """The mean of every region of a head by every method, beside COSMOS."""
+    rows = rows_of(done, metric="mean", head=head)
+    # COSMOS is the same beside every method
+    rows += [{**row, "method": "COSMOS"} for row in rows_of(done, metric="cosmos", head=head, method="tkd")]
+    caption = f"Regions ({head}), ppm, mean ± SD across orientations"
+    return pivot(caption, [row for row in rows if not row["note"]], ("region",), "method")
 
 
 def _verdict(done: Sequence[Done]) -> str:

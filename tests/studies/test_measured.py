@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 
 import nibabel as nib
 import numpy as np
@@ -18,9 +19,10 @@ from qsmflow.reports.blocks import Note, Table
 from qsmflow.studies import cascade, catalogue, noise, orientation
 from qsmflow.studies.conduct import conduct
 from qsmflow.studies.execute import compute
-from qsmflow.studies.measured import heads, read, simulated
+from qsmflow.studies.measured import heads, listed, read, simulated
 from qsmflow.studies.problems import brain_problem
 from qsmflow.studies.study import Request
+from qsmflow.studies.tables import number
 from qsmflow.training.cosmos import Labelled
 from tests.studies.test_studies import results
 from tests.training.test_streams import B0, cosmos_output
@@ -113,6 +115,32 @@ def test_two_heads_of_which_one_has_no_magnitude(tmp_path: Path) -> None:
     texts = [block.text for block in blocks if isinstance(block, Note)]
     assert any("By NRMSE in the 2 orientations that all methods have" in text for text in texts)
     assert not any("simulated" in text for text in texts)
+
+
+def test_regions_are_those_of_the_run(tmp_path: Path) -> None:
+    folder = cosmos_output(tmp_path / "out")
+    chosen = {2: (slice(6, 10),) * 3, 1007: (slice(12, 16),) * 3, 5: (slice(0, 2),) * 3}
+    means: dict[str, list[float]] = {"left putamen": [], "1007": []}
+    for one in heads(folder)["sub-0"].values():
+        labels, chi = np.zeros((28, 30, 26), np.int32), nib.load(one.chi).get_fdata()
+        for label, where in chosen.items():
+            labels[where] = label
+        for name, label in zip(means, (2, 1007), strict=True):
+            means[name].append(float(chi[labels == label].mean()))
+        path = one.chi.with_name(one.chi.name.replace("cosmos_Chimap", "rois_dseg"))
+        nib.save(nib.Nifti1Image(labels, np.eye(4)), path)
+        path.with_name(path.name.replace(".nii.gz", ".json")).write_text('{"Labels": {"2": "left putamen"}}')
+    done = results("orientation", tmp_path, data=folder, by=("tkd", "l2"))
+    assert [len(head.files) for head in listed(folder)] == [12, 8]
+    (table,) = (
+        block for block in orientation.STUDY.show(done) if isinstance(block, Table) and "Regions" in block.caption
+    )
+    assert table.caption == "Regions (sub-0), ppm, mean ± SD across orientations"
+    assert table.head == ["region", "tkd", "l2", "COSMOS"]
+    # outside the mask there is no region
+    assert [(line[0], line[-1]) for line in table.rows] == [
+        (name, f"{number(fmean(both))} ± {number(stdev(both))}") for name, both in means.items()
+    ]
 
 
 def test_noise_on_two_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
