@@ -19,6 +19,7 @@ from qsmflow.core.paired import paired_tests
 from qsmflow.reports.blocks import Block, Note, Table
 
 from .figures import boxes, maps, spread
+from .frames import moves
 from .measured import Orientation, listed, orientations_of, read, simulated
 from .methods import cases_of, invert
 from .problems import NOISE, ORIENTATIONS, study_brain
@@ -82,9 +83,19 @@ def _show(done: Sequence[Done]) -> list[Block]:
     blocks += [table for head in heads if (table := _regions(done, head)).rows]
     first = [one for one in done if one.case.row["orientation"] == done[0].case.row["orientation"]]
     blocks += maps("orientation", first, reference="COSMOS")
-    if done[0].case.problem["head"] == _SIMULATED:
-        blocks += spread("orientation_spread", done)
-    return blocks
+    return blocks + _spread(done)
+
+
+def _spread(done: Sequence[Done]) -> list[Block]:
+    """Maps of the standard deviation across the orientations of the first head."""
+    name, problem = "orientation_spread", done[0].case.problem
+    if problem["head"] == _SIMULATED:
+        return list(spread(name, done))
+    ways = moves(problem)
+    tied = [one for one in done if one.case.problem == problem and one.case.row["orientation"] in ways]
+    pictures = spread(name, tied, bring=lambda one, chi: ways[str(one.case.row["orientation"])].bring(chi))
+    missing = Note(f"No maps of the standard deviation: no transforms tie the orientations of {problem['head']}.")
+    return list(pictures) or [missing]
 
 
 def _regions(done: Sequence[Done], head: str) -> Table:

@@ -14,11 +14,13 @@ import pytest
 import torch
 
 from qsmflow.errors import InputError, UsageError
+from qsmflow.interfaces.transforms import write_itk
 from qsmflow.phantom.head import ProceduralHead
-from qsmflow.reports.blocks import Note, Table
+from qsmflow.reports.blocks import Note, Picture, Table
 from qsmflow.studies import cascade, catalogue, noise, orientation
 from qsmflow.studies.conduct import conduct
 from qsmflow.studies.execute import compute
+from qsmflow.studies.frames import moves
 from qsmflow.studies.measured import heads, listed, read, simulated
 from qsmflow.studies.problems import brain_problem
 from qsmflow.studies.study import Request
@@ -115,6 +117,7 @@ def test_two_heads_of_which_one_has_no_magnitude(tmp_path: Path) -> None:
     texts = [block.text for block in blocks if isinstance(block, Note)]
     assert any("By NRMSE in the 2 orientations that all methods have" in text for text in texts)
     assert not any("simulated" in text for text in texts)
+    assert any("no transforms tie the orientations of sub-0" in text for text in texts)
 
 
 def test_regions_are_those_of_the_run(tmp_path: Path) -> None:
@@ -141,6 +144,30 @@ def test_regions_are_those_of_the_run(tmp_path: Path) -> None:
     assert [(line[0], line[-1]) for line in table.rows] == [
         (name, f"{number(fmean(both))} ± {number(stdev(both))}") for name, both in means.items()
     ]
+
+
+def test_maps_come_to_the_frame_of_the_reference(tmp_path: Path) -> None:
+    """The second orientation is the first, moved by whole voxels, and two of its axes are stored the other way."""
+    folder = cosmos_output(tmp_path / "out", heads=1)
+    first, second = heads(folder)["sub-0"].values()
+    still = nib.load(first.chi)
+    flip = np.diag([-1.0, -1.0, 1.0, 1.0])
+    flip[:3, 3] = (27 + 4, 29 - 6, 8)
+    for one, other in ((first.chi, second.chi), (first.mask, second.mask), (first.field, second.field)):
+        nib.save(nib.Nifti1Image(nib.load(one).get_fdata(dtype=np.float32)[::-1, ::-1], flip), other)
+    shift = np.eye(4)
+    shift[:3, 3] = (4, -6, 8)
+    write_itk(shift, first.chi.with_name("sub-0_from-ori2_to-ori1_mode-image_xfm.txt"))
+    found = moves({"head": "sub-0", "data": str(folder)})
+    assert list(found) == ["sub-0_acq-ori1", "sub-0_acq-ori2"]
+    chi = torch.from_numpy(still.get_fdata(dtype=np.float32))
+    for name, one in (("sub-0_acq-ori1", first), ("sub-0_acq-ori2", second)):
+        brought, affine = found[name].bring(read(one).cosmos)
+        torch.testing.assert_close(brought, chi, atol=1e-5, rtol=1e-4)
+        assert affine == pytest.approx(np.eye(4))
+    done = results("orientation", tmp_path, data=folder, by=("tkd", "l2"))
+    pictures = [block for block in orientation.STUDY.show(done) if isinstance(block, Picture)]
+    assert [one.name for one in pictures][-1] == "orientation_spread"
 
 
 def test_noise_on_two_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
