@@ -55,8 +55,8 @@ def moves(problem: Varied) -> dict[str, Move]:
         reference = next((name for name, one in tied.items() if one.label == head.reference), None)
         if reference is not None:
             to = nib.load(files[reference].field)
-            still = {head.reference: np.eye(4)}
-            ways = {**still, **{label: read_itk(found.path) for label, found in head.transforms.items()}}
+            ways = {label: read_itk(found.path) for label, found in head.transforms.items()}
+            ways[tied[reference].label] = np.eye(4)
             return {
                 name: Move(nib.load(files[name].field).affine, ways[one.label], to.affine, to.shape)
                 for name, one in tied.items()

@@ -29,6 +29,10 @@ from .tables import number, pivot, rows_of
 _METHODS = ("tkd", "medi", "qsmnet", "l2", "qsmnet_plus")
 _METRICS = (("psnr", psnr_rescaled, "dB"), ("nrmse", nrmse, "%"), ("hfen", hfen, "%"), ("ssim", ssim, ""))
 _SIMULATED = "simulated"
+_OF_REGIONS = (
+    "Each orientation has the regions that the run gave it, and COSMOS was turned there: the SD of COSMOS is what this "
+    "adds to the SD of every method."
+)
 _OF_TESTS = (
     "Holm's correction is for all pairs of one metric, and not for the number of metrics. The tests take orientations "
     "for independent, which those of one head are not: they share its anatomy and its COSMOS, which all of them made."
@@ -80,7 +84,10 @@ def _show(done: Sequence[Done]) -> list[Block]:
         *(boxes(f"orientation_{metric}", rows_of(done, metric=metric), metric) for metric, _, _ in _METRICS),
     ]
     heads = dict.fromkeys(str(one.case.problem["head"]) for one in done)
-    blocks += [table for head in heads if (table := _regions(done, head)).rows]
+    regions = [table for head in heads if (table := _regions(done, head)).rows]
+    blocks += regions
+    if regions and _SIMULATED not in heads:
+        blocks.append(Note(_OF_REGIONS))
     first = [one for one in done if one.case.row["orientation"] == done[0].case.row["orientation"]]
     blocks += maps("orientation", first, reference="COSMOS")
     return blocks + _spread(done)

@@ -23,7 +23,7 @@ from qsmflow.studies.execute import compute
 from qsmflow.studies.frames import moves
 from qsmflow.studies.measured import heads, listed, read, simulated
 from qsmflow.studies.problems import brain_problem
-from qsmflow.studies.study import Request
+from qsmflow.studies.study import Done, Request
 from qsmflow.studies.tables import number
 from qsmflow.training.cosmos import Labelled
 from tests.studies.test_studies import results
@@ -120,6 +120,16 @@ def test_two_heads_of_which_one_has_no_magnitude(tmp_path: Path) -> None:
     assert any("no transforms tie the orientations of sub-0" in text for text in texts)
 
 
+def test_a_network_beyond_its_range_in_one_orientation(tmp_path: Path) -> None:
+    done = results("orientation", tmp_path, data=cosmos_output(tmp_path / "out"), by=("tkd", "l2"))
+    gone = next(i for i, one in enumerate(done) if one.case.row["method"] == "l2")
+    left_out = {**done[gone].rows[0], "region": "", "metric": "", "value": "", "note": "beyond its range"}
+    done[gone] = Done(done[gone].case, [left_out], None)
+    blocks = orientation.STUDY.show(done)
+    tests = [block for block in blocks if isinstance(block, Table) and "t-tests over 4" in block.caption]
+    assert [line[:2] for test in tests for line in test.rows] == [["tkd - l2", "3"]] * 4
+
+
 def test_regions_are_those_of_the_run(tmp_path: Path) -> None:
     folder = cosmos_output(tmp_path / "out")
     chosen = {2: (slice(6, 10),) * 3, 1007: (slice(12, 16),) * 3, 5: (slice(0, 2),) * 3}
@@ -135,11 +145,11 @@ def test_regions_are_those_of_the_run(tmp_path: Path) -> None:
         path.with_name(path.name.replace(".nii.gz", ".json")).write_text('{"Labels": {"2": "left putamen"}}')
     done = results("orientation", tmp_path, data=folder, by=("tkd", "l2"))
     assert [len(head.files) for head in listed(folder)] == [12, 8]
-    (table,) = (
-        block for block in orientation.STUDY.show(done) if isinstance(block, Table) and "Regions" in block.caption
-    )
+    blocks = orientation.STUDY.show(done)
+    (table,) = (block for block in blocks if isinstance(block, Table) and "Regions" in block.caption)
     assert table.caption == "Regions (sub-0), ppm, mean ± SD across orientations"
     assert table.head == ["region", "tkd", "l2", "COSMOS"]
+    assert any("COSMOS was turned there" in getattr(block, "text", "") for block in blocks)
     # outside the mask there is no region
     assert [(line[0], line[-1]) for line in table.rows] == [
         (name, f"{number(fmean(both))} ± {number(stdev(both))}") for name, both in means.items()
