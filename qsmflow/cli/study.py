@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import tempfile
 from pathlib import Path
 
 from qsmflow.cli.progress import Tally, say
@@ -57,12 +58,16 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{path}: no such file; give a label map, and its brain mask")
     from qsmflow.engines.allowed import available_cpus
     from qsmflow.studies.conduct import check, conduct
+    from qsmflow.studies.problems import study_head
     from qsmflow.studies.study import Request
 
     names = catalogue.NAMES if args.name == "all" else (args.name,)
     request = Request(args.quick, args.data and args.data.absolute(), head, args.voxel_size)
     for name in names:
         check(name, request)
+    if head:  # what cannot be used is found here, not by the first case
+        study_head(head, request.voxel)
+    _check_writable(args.out)
     for name in names:
         with Tally(name) as tally:
             page = conduct(
@@ -78,3 +83,13 @@ def run(args: argparse.Namespace) -> int:
             )
         say(f"study {name}: {page}")
     return 0
+
+
+def _check_writable(out: Path) -> None:
+    """Make the folder `out`; raises `UsageError` where that, or a file in it, cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from error

@@ -16,8 +16,10 @@ class Paired(NamedTuple):
     ----------
     first, second
         Their names.
+    cases
+        How many both have.
     difference
-        Mean of first less second, in the unit of the values.
+        Mean of first less second over them, in the unit of the values.
     t
         Student's t of that mean, with one degree of freedom less than there are cases.
     p, corrected
@@ -26,6 +28,7 @@ class Paired(NamedTuple):
 
     first: str
     second: str
+    cases: int
     difference: float
     t: float
     p: float
@@ -38,7 +41,8 @@ def paired_tests(values: Mapping[str, Sequence[float]], *, correction: str = "ho
     Parameters
     ----------
     values
-        For each method one value a case, the cases in one order.
+        For each method one value a case, the cases in one order; what is not finite is the value of a case that the
+        method does not have.
     correction
         For the number of tests, as `statsmodels.stats.multitest.multipletests` calls it: ``holm``, ``bonferroni``,
         ``fdr_bh`` and others.
@@ -46,13 +50,13 @@ def paired_tests(values: Mapping[str, Sequence[float]], *, correction: str = "ho
     Returns
     -------
     list
-        One for each pair, in the order of `values`. Where all differences are equal t and p are not defined, NaN; such
-        tests do not count in the correction.
+        One for each pair, in the order of `values`. Where all differences are equal, or both methods have fewer than
+        two cases, t and p are not defined, NaN; such tests do not count in the correction.
 
     Raises
     ------
     ValueError
-        The methods have different numbers of cases, or fewer than two.
+        The methods have different numbers of values, or fewer than two.
 
     References
     ----------
@@ -66,13 +70,16 @@ def paired_tests(values: Mapping[str, Sequence[float]], *, correction: str = "ho
         raise ValueError(f"values: methods have {sorted(counts)} cases; a paired test needs the same number, 2 or more")
     tests = []
     for first, second in combinations(values, 2):
-        difference = np.asarray(values[first], float) - np.asarray(values[second], float)
-        mean, scatter = float(difference.mean()), float(difference.std(ddof=1))
+        pairs = np.stack([np.asarray(values[one], float) for one in (first, second)])
+        difference = np.subtract(*pairs[:, np.isfinite(pairs).all(0)])
+        n = len(difference)
+        mean = float(difference.mean()) if n else float("nan")
+        scatter = float(difference.std(ddof=1)) if n > 1 else 0.0
         # what rounding leaves of equal differences is no scatter
-        even = scatter <= 1e-12 * float(np.abs(difference).max())
-        t = float("nan") if even else mean / (scatter / len(difference) ** 0.5)
-        p = float("nan") if even else float(2.0 * stats.t.sf(abs(t), len(difference) - 1))
-        tests.append(Paired(first, second, mean, t, p, float("nan")))
+        even = scatter <= 1e-12 * float(np.abs(difference).max(initial=0.0))
+        t = float("nan") if even else mean / (scatter / n**0.5)
+        p = float("nan") if even else float(2.0 * stats.t.sf(abs(t), n - 1))
+        tests.append(Paired(first, second, n, mean, t, p, float("nan")))
     known = [i for i, test in enumerate(tests) if test.p == test.p]
     if known:
         corrected = multipletests([tests[i].p for i in known], method=correction)[1]

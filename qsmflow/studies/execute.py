@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -208,11 +209,14 @@ def _submit(name: str, groups: list[list[Case]], cache: Path, worker: Any) -> tu
     except RuntimeError as error:
         log = cache.parent / "error.log"
         log.write_text(str(error), encoding="utf-8")
-        reason = next(
-            (line.strip() for line in reversed(str(error).splitlines()) if "Error: " in line), "a case failed"
-        )
-        raise QsmflowError(f"study {name}: {reason}; {log} has all of it") from error
+        raise QsmflowError(f"study {name}: {_reason(str(error))}; {log} has all of it") from error
     return outputs.scores, outputs.maps
+
+
+def _reason(told: str) -> str:
+    """The last error that pydra tells of; without its class where it is one of ours, which says all by itself."""
+    last = next((line.strip() for line in reversed(told.splitlines()) if "Error: " in line), "a case failed")
+    return re.sub(r"^qsmflow\.[\w.]+: ", "", last)
 
 
 def _worker(worker: str, processes: int, sbatch: str, tell: Tell) -> Any:

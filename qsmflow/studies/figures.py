@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,15 +152,35 @@ def maps(
     return pictures
 
 
-def spread(name: str, done: Sequence[Done], by: str = "method") -> list[Picture]:
-    """The standard deviation of the maps of each value of `by` over cases that share a grid, ppm."""
+def spread(
+    name: str,
+    done: Sequence[Done],
+    by: str = "method",
+    *,
+    bring: Callable[[Done, torch.Tensor], tuple[torch.Tensor, Any]] | None = None,
+) -> list[Picture]:
+    """The standard deviation of the maps of each value of `by` over cases, ppm, where all of them have a map.
+
+    Parameters
+    ----------
+    name
+        Of the picture.
+    done
+        Cases.
+    by
+        What names a map.
+    bring
+        From a case and its map to the map in the grid of all, and that grid, 4x4; None where cases share one.
+    """
     groups: dict[str, list[torch.Tensor]] = {}
     affine = None
     for one in done:
         if one.maps is not None:
             made, _, affine = _read(one.maps)
+            if bring is not None:
+                made, affine = bring(one, made)
             groups.setdefault(str(one.case.row[by]), []).append(made)
-    volumes = {which: _volume(torch.stack(group).std(0), affine) for which, group in groups.items() if len(group) > 1}
+    volumes = {which: _volume(_deviation(group), affine) for which, group in groups.items() if len(group) > 1}
     if not volumes:
         return []
     frame = next(iter(volumes.values()))
@@ -170,6 +190,12 @@ def spread(name: str, done: Sequence[Done], by: str = "method") -> list[Picture]
         volumes, choose_cuts(_bulk(frame.mask), frame.voxel_size), noise_scale(inside, "χ", "ppm"), mask=frame.mask
     )
     return [Picture(name, png, f"{caption} Axial, coronal and sagittal slices.", caption)]
+
+
+def _deviation(group: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Standard deviation of maps where none is zero, which is to say outside its mask."""
+    every = torch.stack(list(group))
+    return torch.where((every != 0).all(0), every.std(0), 0.0)
 
 
 def _read(path: Path) -> tuple[torch.Tensor, torch.Tensor, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,14 +11,19 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from qsmflow.bids.naming import OUTPUTS
+from qsmflow.bids.naming import OUTPUTS, sidecar_path
+from qsmflow.bids.sidecars import read_json
 from qsmflow.core.inversion import cosmos
 from qsmflow.errors import InputError
 from qsmflow.nets.upright import Upright
+from qsmflow.phantom.tissues import read_tissues
 from qsmflow.training.cosmos import Labelled, labelled
 
 from .problems import ORIENTATIONS, Problem, Vector, turned
 from .study import Varied
+
+#: Of simulated heads.
+NUCLEI = {tissue.label: tissue.name for tissue in read_tissues("head").tissues if tissue.label <= 6}
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,13 @@ class Orientation:
         Its truth is COSMOS where the head is measured.
     cosmos
         In the same voxels, ppm, (X, Y, Z).
+    regions
+        Names of labels of the problem.
     """
 
     problem: Problem
     cosmos: torch.Tensor
+    regions: Mapping[int, str]
 
 
 def simulated(straight: Problem) -> dict[str, Orientation]:
@@ -45,7 +53,7 @@ def simulated(straight: Problem) -> dict[str, Orientation]:
     made = torch.where(
         straight.mask, cosmos(fields, weights, straight.voxel_size, [one.b0_dir for one in problems])[0], 0
     )
-    return {str(number): Orientation(one, made) for number, one in enumerate(problems, start=1)}
+    return {str(number): Orientation(one, made, NUCLEI) for number, one in enumerate(problems, start=1)}
 
 
 def heads(folder: Path) -> dict[str, dict[str, Labelled]]:
@@ -67,7 +75,7 @@ class Listed(NamedTuple):
     orientations
         Their names.
     files
-        Of all of them.
+        Of all of them: whatever is read of them, since results are kept by it.
     weighted
         Whether all have a magnitude.
     """
@@ -82,10 +90,10 @@ def listed(folder: Path) -> list[Listed]:
     """Every head of `heads`, for cases; `orientations_of` reads what their problem names."""
     found = []
     for head, orientations in heads(folder).items():
-        every = [(one, magnitude_of(one)) for one in orientations.values()]
-        files = [file for one, magnitude in every for file in (one.field, one.mask, one.chi, magnitude) if file]
+        files = [file for one in orientations.values() for file in _files(one)]
         problem = {"head": head, "data": str(folder)}
-        found.append(Listed(problem, tuple(orientations), tuple(files), all(magnitude for _, magnitude in every)))
+        weighted = all(magnitude_of(one) for one in orientations.values())
+        found.append(Listed(problem, tuple(orientations), tuple(files), weighted))
     return found
 
 
@@ -96,9 +104,24 @@ def orientations_of(problem: Varied) -> dict[str, Labelled]:
 
 def magnitude_of(one: Labelled) -> Path | None:
     """The magnitude beside a local field; None where there is none."""
-    stem = one.field.name.partition("_desc-")[0]
-    path = one.field.with_name(f"{stem}_{OUTPUTS['magnitude'].suffix}.nii.gz")
-    return path if path.is_file() else None
+    return _beside(one.field, f"_{OUTPUTS['magnitude'].suffix}.nii.gz")
+
+
+def regions_of(one: Labelled) -> Path | None:
+    """The regions beside COSMOS; None where there are none."""
+    return _beside(one.chi, f"_desc-{OUTPUTS['rois'].desc}_{OUTPUTS['rois'].suffix}.nii.gz")
+
+
+def _beside(path: Path, ending: str) -> Path | None:
+    found = path.with_name(path.name.partition("_desc-")[0] + ending)
+    return found if found.is_file() else None
+
+
+def _files(one: Labelled) -> list[Path]:
+    """What `read` reads of an orientation."""
+    regions = regions_of(one)
+    maybe = (magnitude_of(one), regions, regions and sidecar_path(regions))
+    return [one.field, one.sidecar, one.mask, one.chi, *(path for path in maybe if path and path.is_file())]
 
 
 def read(one: Labelled) -> Orientation:
@@ -120,8 +143,18 @@ def read(one: Labelled) -> Orientation:
     affine = _affine(upright.sizes((x, y, z)), upright.direction(one.b0_dir))
     field, chi = (torch.where(known, volume, 0.0) for volume in (field, chi))
     magnitude = known.float() if path is None else _volume(path, image, upright)
-    labels = torch.zeros_like(known, dtype=torch.uint8)
-    return Orientation(Problem(field, chi, known, labels, magnitude, affine, measured=True), chi)
+    regions = regions_of(one)
+    labels = (torch.zeros_like(field) if regions is None else _volume(regions, image, upright)).round().int()
+    names = {} if regions is None else _names(regions, labels)
+    return Orientation(Problem(field, chi, known, labels, magnitude, affine, measured=True), chi, names)
+
+
+def _names(regions: Path, labels: torch.Tensor) -> dict[int, str]:
+    """What the sidecar of a label map calls its regions; those that it does not name go by their numbers."""
+    sidecar = sidecar_path(regions)
+    stated = read_json(sidecar).get("Labels") if sidecar.is_file() else None
+    names = stated if isinstance(stated, dict) else {}
+    return {label: str(names.get(str(label), label)) for label in labels.unique().tolist() if label}
 
 
 def _volume(path: Path, like: nib.Nifti1Image, upright: Upright) -> torch.Tensor:
@@ -132,9 +165,11 @@ def _volume(path: Path, like: nib.Nifti1Image, upright: Upright) -> torch.Tensor
 
 
 def _affine(voxel_size: Vector, b0_dir: Sequence[float]) -> np.ndarray:
-    """A grid in which B0 has that direction: its first axis as near to the scanner's as that allows."""
+    """A grid in which B0 has that direction, and the scanner's first axis is near its first, or its second."""
     up = np.array(b0_dir) / np.linalg.norm(b0_dir)
-    right = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    # along B0 nothing of an axis is left across it
+    axis = int(abs(up[0]) > 0.9)
+    right = np.eye(3)[axis] - up[axis] * up
     right /= np.linalg.norm(right)
     affine = np.eye(4)
     affine[:3, :3] = np.stack([right, np.cross(up, right), up]) * np.array(voxel_size)

@@ -46,7 +46,7 @@ class Problem:
     mask
         bool.
     labels
-        Tissue of most of each voxel, uint8.
+        Tissue of most of each voxel, uint8; regions, int32, of a measured head.
     magnitude
         At `ECHO`, arbitrary units.
     affine

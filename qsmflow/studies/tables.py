@@ -113,7 +113,9 @@ def number(value: float) -> str:
 def _cell(values: list[float] | None, note: str) -> str:
     if not values:
         return note
-    return number(values[0]) if len(values) == 1 else f"{number(fmean(values))} ± {number(stdev(values))}"
+    mean = fmean(values)
+    # the pSNR of a field without noise is infinite, and has no deviation
+    return f"{number(mean)} ± {number(stdev(values))}" if len(values) > 1 and math.isfinite(mean) else number(mean)
 
 
 def _plain(value: Value) -> str:

@@ -40,12 +40,15 @@ class Labelled:
         Local field, ppm; where it is valid; COSMOS in its frame, ppm.
     b0_dir
         In voxel axes.
+    sidecar
+        Where `b0_dir` stands.
     """
 
     field: Path
     mask: Path
     chi: Path
     b0_dir: Vector
+    sidecar: Path
 
     @property
     def head(self) -> str:
@@ -73,7 +76,7 @@ def labelled(folder: Path) -> list[Labelled]:
             if not path.is_file():
                 raise InputError(f"{path}: no such file, but {chi.name} is a label of it; run `qsmflow run` again")
         maps = chi.parent.glob(f"{stem}_desc-*_{OUTPUTS['cosmos'].suffix}.json")
-        found.append(Labelled(field, mask, chi, _direction([sidecar_path(field), *sorted(maps)])))
+        found.append(Labelled(field, mask, chi, *_direction([sidecar_path(field), *sorted(maps)])))
     if not found:
         raise InputError(
             f"{folder}: no COSMOS label (*{ending}); give the output of a `qsmflow run` on several orientations"
@@ -160,12 +163,12 @@ def _volume(path: Path, like: nib.Nifti1Image) -> torch.Tensor:
     return torch.from_numpy(image.get_fdata(dtype=np.float32))
 
 
-def _direction(sidecars: list[Path]) -> Vector:
-    """Direction of B0 from the first of `sidecars` that has measured it."""
+def _direction(sidecars: list[Path]) -> tuple[Vector, Path]:
+    """Direction of B0 and where it stands: the first of `sidecars` that has measured it."""
     for sidecar in sidecars:
         try:
             x, y, z = (float(part) for part in json.loads(sidecar.read_text())["Measured"]["B0Direction"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        return x, y, z
+        return (x, y, z), sidecar
     raise InputError(f"{sidecars[0]}: no B0Direction, nor in a sidecar of its inversions; run `qsmflow run` again")

@@ -47,6 +47,18 @@ def test_equal_differences_have_no_p_and_do_not_count() -> None:
     assert tests[2].corrected == pytest.approx(max(2.0 * min(tests[1].p, tests[2].p), max(tests[1].p, tests[2].p)))
 
 
+def test_a_pair_has_the_cases_of_both() -> None:
+    values = {"a": [1, 2, math.nan, 3, 4], "b": [0, 1, 7, 1, 2], "c": [math.nan, math.inf, math.nan, 5, math.nan]}
+    first, *rest = paired_tests(values)
+    (alone,) = paired_tests({"a": [1, 2, 3, 4], "b": [0, 1, 1, 2]})
+    assert first == alone
+    assert first.cases == 4
+    # of one case there is a difference, and no test
+    assert [(test.cases, test.difference) for test in rest] == [(1, -2.0), (1, -4.0)]
+    assert all(math.isnan(test.p) and math.isnan(test.corrected) for test in rest)
+    assert paired_tests({"a": [1, math.nan], "b": [math.nan, 1]})[0].cases == 0
+
+
 @pytest.mark.parametrize("values", [{"a": [1, 2], "b": [1, 2, 3]}, {"a": [1], "b": [2]}])
 def test_what_is_not_paired_is_refused(values: dict[str, list[float]]) -> None:
     with pytest.raises(ValueError, match="a paired test needs"):

@@ -44,6 +44,16 @@ def test_only_what_changed_is_computed_again(tmp_path: Path, monkeypatch: pytest
     assert computed == ["score l2"]
 
 
+def test_an_error_of_ours_needs_no_class() -> None:
+    told = 'Traceback:\n  File "a.py"\n    raise InputError("b")\n{}\n\n'
+    for line, reason in (
+        ("qsmflow.errors.InputError: a.nii: torn; check it", "a.nii: torn; check it"),
+        ("ValueError: b0_dir must be a direction", "ValueError: b0_dir must be a direction"),
+        ("", "a case failed"),
+    ):
+        assert execute._reason(told.format(line)) == reason
+
+
 def test_what_has_no_weights_is_named_and_needs_nothing(tmp_path: Path) -> None:
     (done,) = execute.compute("scale", [Case({"size": 16}, {"method": "siqsm"}, ("none of ours",))], tmp_path / "cache")
     assert done.maps is None

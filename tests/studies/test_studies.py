@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 
 from qsmflow.nets import Prediction, weights
 from qsmflow.phantom.head import ProceduralHead
-from qsmflow.reports.blocks import Block, Picture, Table
+from qsmflow.reports.blocks import Block, Note, Picture, Table
 from qsmflow.studies import cascade, cascade_tables, catalogue, challenge, grids, methods, problems
 from qsmflow.studies.problems import Problem, brain_problem
 from qsmflow.studies.study import Case, Done, Request
@@ -24,13 +25,15 @@ QUICK = ("tkd", "l2", "vsharp", "none")
 COARSE = {"voxel": 4.0, "size": 24}
 
 
-def results(name: str, folder: Path, *, quick: bool = True) -> list[Done]:
-    """What the study comes to on coarse grids, where it is by one of `QUICK`."""
+def results(
+    name: str, folder: Path, *, quick: bool = True, data: Path | None = None, by: Collection[str] = QUICK
+) -> list[Done]:
+    """What the study comes to on coarse grids, or on measured `data`, where it is by one of `by`."""
     study = catalogue.load(name)
     prepared: dict[str, object] = {}
     done = []
-    for place, case in enumerate(study.cases(Request(quick=quick))):
-        if not set(QUICK) & set(map(str, case.row.values())) or case.problem.get("size", 0) > 64:
+    for place, case in enumerate(study.cases(Request(quick, data))):
+        if not set(by) & set(map(str, case.row.values())) or case.problem.get("size", 0) > 64:
             continue
         problem = {key: COARSE.get(key, value) for key, value in case.problem.items()}
         if repr(problem) not in prepared:
@@ -166,7 +169,10 @@ def test_orientations_against_cosmos(tmp_path: Path) -> None:
     blocks = shown("orientation", done, pictures=7, tables=6)
     tests = [block for block in blocks if isinstance(block, Table) and "t-tests over 5" in block.caption]
     assert [len(test.rows) for test in tests] == [1, 1, 1, 1]
-    assert any("from the nearest to COSMOS: l2, tkd." in getattr(block, "text", "") for block in blocks)
+    assert [line[1] for test in tests for line in test.rows] == ["5"] * 4
+    texts = [block.text for block in blocks if isinstance(block, Note)]
+    assert any("in the 5 orientations that all methods have, from the nearest to COSMOS: l2, tkd." in t for t in texts)
+    assert any("A simulated head" in text for text in texts)
 
 
 def test_timing_counts_seconds_and_memory(tmp_path: Path) -> None:

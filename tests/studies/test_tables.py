@@ -47,6 +47,16 @@ def test_a_cell_is_a_value_or_mean_and_deviation_or_why_there_is_none() -> None:
     ]
 
 
+def test_what_is_not_finite_has_no_deviation() -> None:
+    rows = [
+        row(method, 0.0, value)
+        for method in ("l2", "tkd")
+        for value in (math.inf, {"l2": math.inf, "tkd": 40.0}[method])
+    ]
+    rows += [row("medi", 0.0, value) for value in (math.nan, 40.0)]
+    assert pivot("Errors", rows, ("method",)).rows == [["l2", "inf"], ["tkd", "inf"], ["medi", "n/a"]]
+
+
 def test_metrics_have_their_unit_at_their_head() -> None:
     assert pivot("Errors", [ROWS[0], row("l2", 0.0, 0.5, "hfen")], ("method",)).head == [
         "method",
