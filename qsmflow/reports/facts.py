@@ -69,12 +69,19 @@ def summary_section(
     if earlier:
         section.blocks.append(Items("From an earlier run, left out here", [path.name for path in earlier]))
     warnings = _warnings(heads)
-    section.blocks.append(Items(f"Warnings ({len(warnings)})", warnings or ["none"]))
+    section.blocks.append(Items(f"Warnings ({len(warnings)})" if warnings else "Warnings", warnings or [_none(run)]))
     if limits := _limits(heads):
         section.blocks.append(Items("Limits of the networks", limits))
     section.blocks.append(_ran_table(heads))
     section.blocks += _versions(heads)
     return section
+
+
+def _none(run: RunRecord | None) -> str:
+    """What stands where nothing is told to have gone wrong: only a run that ended can say that nothing did."""
+    if run is None:
+        return "not known: no run record"
+    return "none" if run.finished else "none so far: the run did not end"
 
 
 def _eroded(numbers: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -279,6 +286,10 @@ def _limits(heads: Sequence[HeadFiles]) -> list[str]:
 def errors_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | None) -> Section:
     """Nodes that failed, with their crash files, and warnings that stages left in their sidecars."""
     section = Section("errors", "Errors and warnings")
+    if run is None:
+        section.blocks.append(Note("Which nodes failed is not known: no run record."))
+    elif not run.finished:
+        section.blocks.append(Note(UNFINISHED, "bad"))
     errors = [[node, file] for node, file in (run.errors if run else ()) if of_subject(subject, node, file)]
     if errors:
         section.blocks.append(Table("Nodes that failed", ["Node", "Crash file"], errors))

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -15,6 +16,7 @@ from qsmflow.bids.naming import derivative_path, sidecar_path
 from qsmflow.errors import InputError
 from qsmflow.reports import chi, maps
 from qsmflow.reports import orientations as orientations_room
+from qsmflow.reports.facts import UNFINISHED
 from qsmflow.reports.quality import COLUMNS
 from qsmflow.reports.record import NodeRecord
 from qsmflow.reports.regions import COLUMNS as REGIONS
@@ -274,3 +276,22 @@ def test_the_summary_tells_warnings_limits_and_what_was_supplied(tmp_path: Path)
     assert "Warnings (1) the field is in turns (sub-01_acq-ori1 SI-QSM)" in summary
     assert "Limits of the networks SI-QSM, weights siqsm: Trained on spheres." in summary
     assert "Brain, as supplied." in summary and "after phase-quality masking" not in text
+
+
+@pytest.mark.usefixtures("blank")
+def test_nothing_is_said_to_be_well_of_a_run_that_did_not_end_or_left_no_record(tmp_path: Path) -> None:
+    record = orientations(tmp_path, 1)
+    told = {}
+    for name, run in {"ended": record, "killed": dataclasses.replace(record, finished="")}.items():
+        told[name] = Page(write_subject_report(tmp_path, "01", run).read_text(encoding="utf-8")).text
+    shutil.rmtree(tmp_path / "logs")
+    told["unknown"] = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
+    errors = {name: text.split("Errors and warnings")[-1].split("Methods")[0] for name, text in told.items()}
+    assert "None were recorded." in errors["ended"]
+    assert UNFINISHED in errors["killed"] and "None were" not in errors["killed"]
+    assert "not known: no run record" in errors["unknown"] and "None were" not in errors["unknown"]
+    assert {name: "Warnings not known: no run record" in " ".join(text.split()) for name, text in told.items()} == {
+        "ended": False,
+        "killed": False,
+        "unknown": True,
+    }
