@@ -78,7 +78,7 @@ def write_group_report(out_dir: Path, participants: Sequence[str] = ()) -> Path:
     figures = _gather(out_dir, subjects, FIGURES_TABLE, quality.COLUMNS, "value")
     if not figures:
         raise InputError(f"{out_dir}: no subject with figures of quality; run the participant level first")
-    told = _gather(out_dir, subjects, REGIONS_TABLE, regions.COLUMNS, "mean")
+    told = [row for row in _gather(out_dir, subjects, REGIONS_TABLE, regions.COLUMNS, "mean") if not _turned_back(row)]
     _measure(figures, ("measure", "map"))
     _measure(told, ("map", "region"))
     _write(out_dir / COHORT_TABLE, quality.COLUMNS, figures)
@@ -103,6 +103,11 @@ def _gather(
         if path.exists():
             rows += [Row(f"sub-{subject}", row, number(row[value])) for row in read_table(path, columns)]
     return rows
+
+
+def _turned_back(row: Row) -> bool:
+    """Whether it is of a COSMOS map in the frame of one orientation: the map of the head once more."""
+    return row.cells["map"] in ("cosmos", "cosmoskspace") and "_space-" not in row.cells["series"]
 
 
 def _measure(rows: Sequence[Row], keys: tuple[str, str]) -> None:

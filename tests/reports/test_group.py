@@ -139,6 +139,19 @@ def test_chosen_subjects_alone(tmp_path: Path) -> None:
     assert {row["subject"] for row in read_table(tmp_path / "group_quality.tsv", ())} == {"sub-0002", "sub-0003"}
 
 
+def test_cosmos_counts_once_a_head(tmp_path: Path) -> None:
+    small(tmp_path, 2)
+    frames = ("sub-01_space-ori1", "sub-01_acq-ori1", "sub-01_acq-ori2")
+    told = [
+        regions.Region(name, kind, 1, "putamen", 900, 7.2, 0.1, 0.02) for name in frames for kind in ("cosmos", "l2")
+    ]
+    write_table(tmp_path / "sub-01" / REGIONS_TABLE.format("01"), regions.COLUMNS, (one.row for one in told))
+    write_group_report(tmp_path)
+    rows = read_table(tmp_path / "group_rois.tsv", ())
+    assert [row["series"] for row in rows if row["map"] == "cosmos"] == ["sub-01_space-ori1"]
+    assert sum(row["subject"] == "sub-01" and row["map"] == "l2" for row in rows) == 3
+
+
 def test_a_dataset_without_figures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run the participant level first"):
         write_group_report(tmp_path)
