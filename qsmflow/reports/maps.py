@@ -188,7 +188,8 @@ def _regions_picture(
     what = f"χ, {title_of(last[0])}" if last else "the magnitude"
     method = series.native["rois"].sidecar.get("Method", "not stated")
     told = f"Outlines of {len(indices)} regions ({method}) on {what}"
-    return [Picture(f"{series.name}_rois", png, f"{told} of {series.name} in three planes.", f"{told}.")]
+    caption = f"{told}; the labels are the indices of the Regions table."
+    return [Picture(f"{series.name}_rois", png, f"{told} of {series.name} in three planes.", caption)]
 
 
 def field_limits(series: Iterable[SeriesFiles]) -> dict[str, float]:

@@ -99,20 +99,21 @@ def regions_section(regions: Sequence[Region], titles: Mapping[str, str]) -> Sec
 
 
 def _table(series: str, regions: Iterable[Region], titles: Mapping[str, str]) -> Table:
-    rows: dict[str, dict[str, Region]] = {}
+    rows: dict[tuple[int, str], dict[str, Region]] = {}
     for one in regions:
-        rows.setdefault(one.region, {})[one.map] = one
+        rows.setdefault((one.index, one.region), {})[one.map] = one
     maps = list(dict.fromkeys(kind for row in rows.values() for kind in row))
     cells = [
         [
             _named(name, max(one.voxels for one in row.values())),
+            str(index),
             f"{max(one.volume for one in row.values()):.2f}",
             *(_value(row.get(kind)) for kind in maps),
         ]
-        for name, row in rows.items()
+        for (index, name), row in rows.items()
     ]
     caption = f"Susceptibility of the regions of {series}: mean ± SD over the voxels (ppm)"
-    return Table(caption, ["Region", "Volume (ml)", *(titles.get(kind, kind) for kind in maps)], cells)
+    return Table(caption, ["Region", "Index", "Volume (ml)", *(titles.get(kind, kind) for kind in maps)], cells)
 
 
 def _named(name: str, voxels: int) -> str:

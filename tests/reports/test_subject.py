@@ -153,6 +153,10 @@ def test_labels_tell_the_regions(tmp_path: Path) -> None:
     rows = read_table(tmp_path / "sub-01" / "sub-01_desc-rois_stats.tsv", REGIONS)
     assert [row["region"] for row in rows] == ["nuclei", "7", "vein"]
     assert "vein (small: 3 voxels)" in page.text and "nuclei (small" not in page.text
+    html = (tmp_path / "sub-01.html").read_text(encoding="utf-8")
+    for name, index in (("nuclei", 2), ("7", 7), ("vein (small: 3 voxels)", 9)):
+        assert f'<th scope="row">{name}</th><td class="short">{index}</td>' in html
+    assert "the labels are the indices of the Regions table" in page.text
     inside = volumes["tkd"][volumes["tkd"] > 0.05]
     assert float(rows[0]["mean"]) == pytest.approx(inside.mean(), rel=1e-4)
     assert float(rows[0]["volume"]) == pytest.approx(inside.size * 0.036, rel=1e-4)
