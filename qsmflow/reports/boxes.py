@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from qsmflow.reports.cohort import FEWEST, modified_z, stands_out
 from qsmflow.reports.sheet import text_width
+from qsmflow.reports.words import counted
 
 #: Pixels: of a row, the drawing, the margin, between label and drawing, and of letters, as the style sheet has them.
 _ROW, _WIDTH, _EDGE, _GAP, _LETTERS = 26, 560, 24, 10, 12
@@ -86,7 +87,8 @@ def _row(row: Values, y: float, start: float, place: Callable[[float], float], p
     first, median, third = (place(float(v)) for v in np.percentile(usual, (25, 50, 75)))
     left, right = place(float(usual.min())), place(float(usual.max()))
     count = int(np.isfinite(values).sum())
-    told = f"{row.label}: {count} values, median {np.median(usual):.4g}, {out.sum()} outliers"
+    told = f"{row.label}: {counted(count, 'value', 'values')}, median {np.median(usual):.4g}, "
+    told += counted(int(out.sum()), "outlier", "outliers")
     parts = [f'<text x="{start:.1f}" y="{y + 4}" text-anchor="end">{html.escape(row.title)}</text>']
     few = len(set(row.subjects)) < FEWEST
     box = [

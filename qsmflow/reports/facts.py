@@ -18,6 +18,7 @@ from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, series_b0
 from qsmflow.reports.consensus import SUPPLIED, supplied_field
 from qsmflow.reports.record import RunRecord, citation_name
 from qsmflow.reports.titles import chi_kinds, title_of
+from qsmflow.reports.words import counted
 
 #: Of a run that was killed, or goes on.
 UNFINISHED = "The run did not end: what it did not come to is missing or of an earlier one. Its command goes on there."
@@ -55,7 +56,7 @@ def summary_section(
     section.blocks.append(
         Cards(
             [
-                ("Series", str(len(series)), f"in {_count(len(heads), 'head', 'heads')}"),
+                ("Series", str(len(series)), f"in {counted(len(heads), 'head', 'heads')}"),
                 ("B0", ", ".join(b0) or "not stated", ""),
                 ("Voxel", ", ".join(voxels) or "unknown", "mm"),
                 ("Brain mask", numbers.get("Brain mask (ml)", "none"), "ml, first series"),
@@ -90,10 +91,6 @@ def _eroded(numbers: Mapping[str, str]) -> list[tuple[str, str, str]]:
     return [] if lost is None else [("Eroded", lost, "% of the brain mask, first series")]
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
 def of_subject(subject: str, *texts: str) -> bool:
     """Whether `texts` (a series, a node, a file) speak of `subject`, or of no subject at all."""
     named = [label for text in texts for label in re.findall(r"sub[-_]([A-Za-z0-9]+)", text)]
@@ -112,7 +109,7 @@ def _run_blocks(subject: str, run: RunRecord | None, not_computed: Sequence[str]
     errors = [error for error in run.errors if of_subject(subject, *error)]
     told = f"qsmflow {run.version}, started {moment(run.started)}, "
     if run.finished:
-        told += f"finished {moment(run.finished)}; {_count(run.executed, 'node', 'nodes')} executed, "
+        told += f"finished {moment(run.finished)}; {counted(run.executed, 'node', 'nodes')} executed, "
         told += f"{run.cached} taken from an earlier run."
     else:
         told += "not finished."
@@ -120,7 +117,7 @@ def _run_blocks(subject: str, run: RunRecord | None, not_computed: Sequence[str]
     if not run.finished:
         blocks.append(Note(UNFINISHED, "bad"))
     if errors:
-        blocks.append(Note(f"{_count(len(errors), 'node', 'nodes')} failed: see Errors and warnings.", "bad"))
+        blocks.append(Note(f"{counted(len(errors), 'node', 'nodes')} failed: see Errors and warnings.", "bad"))
     if run.found:
         blocks.append(Items("Found", [text for text in run.found if of_subject(subject, text)]))
     skipped = [f"{who}: {why}" for who, why in run.skipped if of_subject(subject, who)]

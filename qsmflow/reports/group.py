@@ -29,6 +29,7 @@ from qsmflow.reports.tables import (
     write_table,
 )
 from qsmflow.reports.titles import TITLES
+from qsmflow.reports.words import counted
 
 #: What may have failed, in the order in which it is told.
 _FAILURES = ("registration", "COSMOS", "failed", "not finished", "left out", "no report")
@@ -225,7 +226,8 @@ def _quality_section(figures: Sequence[Row], pages: set[str]) -> Section:
 
 def _rule(subjects: int) -> str:
     text = f"A value more than {OUTLIER:g} robust SD from the median, on its bad side, is an outlier (▲). "
-    return text + f"With fewer than {FEWEST} values nothing is called one; there are {subjects} subjects."
+    there = counted(subjects, "subject", "subjects")
+    return text + f"With fewer than {FEWEST} values nothing is called one; the cohort has {there}."
 
 
 def _within(subject: str, series: str, whole: bool = False) -> str:

@@ -16,6 +16,7 @@ from qsmflow.reports.collect import SeriesFiles
 from qsmflow.reports.measures import millilitres
 from qsmflow.reports.tables import number
 from qsmflow.reports.volume import Volume
+from qsmflow.reports.words import counted
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,8 @@ def quality_section(
         for (measure, kind), found in cells.items()
     ]
     if cohort:
-        text = (
-            f"{flagged} of these figures stand out from the cohort (more than {OUTLIER:g} robust SD from its median)."
-        )
+        stand = counted(flagged, "of these figures stands", "of these figures stand")
+        text = f"{stand} out from the cohort (more than {OUTLIER:g} robust SD from its median)."
         section.blocks.append(Note(text, "warn" if flagged else "info"))
     else:
         section.blocks.append(Note("Run the group level, then --reports-only, to hold these figures against a cohort."))
