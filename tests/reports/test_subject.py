@@ -164,12 +164,27 @@ def test_labels_tell_the_regions(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("blank")
+@pytest.mark.parametrize("stage", ["place_cores", "warp_labels"])
+def test_approximate_regions_and_wide_spreads_are_told(tmp_path: Path, stage: str) -> None:
+    chi = head()["tkd"]
+    labels = np.where(chi > 0.05, 2, 0).astype(np.int16)
+    chi[:20, ::2] *= -1
+    labels[:20] = chi[:20] != 0
+    save(tmp_path, {"sub": "01"}, "tkd", chi)
+    save(tmp_path, {"sub": "01"}, "rois", labels, Stage=stage, Labels={"1": "of both signs", "2": "nucleus"})
+    text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
+    assert ("approximate" in text) is (stage == "place_cores")
+    assert "; * the spread exceeds the mean" in text
+    assert text.count(" *") == 2  # in the caption and of one region
+
+
+@pytest.mark.usefixtures("blank")
 def test_figures_are_held_against_the_cohort(tmp_path: Path) -> None:
     one_series(tmp_path, ("brain", "localmask", "local"))
     others = ([f"sub-{i:02d}", f"sub-{i:02d}", "brain", None, 5000.0 + i, "ml", 0.0] for i in range(2, 20))
     write_table(tmp_path / COHORT_TABLE, {name: {} for name in ("subject", *COLUMNS, "z")}, others)
     text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
-    assert "1 of these figures stand out" in text and ", outlier: -" in text
+    assert "1 of these figures stands out" in text and ", outlier: -" in text
 
 
 @pytest.mark.usefixtures("blank")
