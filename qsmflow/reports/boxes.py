@@ -74,8 +74,8 @@ def boxes(title: str, unit: str, rows: Sequence[Values], pages: Collection[str])
     parts.append(f'<text x="{left + _WIDTH / 2:.1f}" y="{axis + 33}" text-anchor="middle">{label}</text>')
     width = round(left + _WIDTH + _EDGE)
     return (
-        f'<figure class="boxes"><svg viewBox="0 0 {width} {height}" role="group" aria-label="{label}">'
-        f"{''.join(parts)}</svg></figure>"
+        f'<figure class="boxes"><div class="scroll" role="region" tabindex="0" aria-label="{label}">'
+        f'<svg viewBox="0 0 {width} {height}" role="group" aria-label="{label}">{"".join(parts)}</svg></div></figure>'
     )
 
 

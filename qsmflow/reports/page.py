@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import qsmflow
-from qsmflow.reports.blocks import Section
+from qsmflow.reports.blocks import Grid, Section
 from qsmflow.reports.facts import moment
 from qsmflow.reports.record import RunRecord
 
@@ -19,6 +19,7 @@ def render(title: str, sections: list[Section], run: RunRecord | None) -> str:
     version = run.version if run and run.version else qsmflow.__version__
     started = moment(run.started) if run else ""
     pictured = any(section.pictures() for section in sections)
+    wide = any(isinstance(block, Grid) for section in sections for block in section.blocks)
     return environment.get_template("page.html").render(
-        title=title, sections=sections, version=version, started=started, pictured=pictured
+        title=title, sections=sections, version=version, started=started, pictured=pictured, wide=wide
     )
