@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from qsmflow.reports.cohort import FEWEST, modified_z, stands_out
 from qsmflow.reports.sheet import text_width
-from qsmflow.reports.words import counted
+from qsmflow.reports.words import counted, with_minus
 
 #: Pixels: of a row, the drawing, the margin, between label and drawing, and of letters, as the style sheet has them.
 _ROW, _WIDTH, _EDGE, _GAP, _LETTERS = 26, 560, 24, 10, 12
@@ -69,7 +69,7 @@ def boxes(title: str, unit: str, rows: Sequence[Values], pages: Collection[str])
             continue
         x = place(float(tick))
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{axis}" y2="{axis + 4}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{axis + 17}" text-anchor="middle">{tick:.5g}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{axis + 17}" text-anchor="middle">{with_minus(f"{tick:.5g}")}</text>')
     label = html.escape(f"{title} ({unit})" if unit else title)
     parts.append(f'<text x="{left + _WIDTH / 2:.1f}" y="{axis + 33}" text-anchor="middle">{label}</text>')
     width = round(left + _WIDTH + _EDGE)
@@ -88,7 +88,7 @@ def _row(row: Values, y: float, start: float, place: Callable[[float], float], p
     left, right = place(float(usual.min())), place(float(usual.max()))
     count = int(np.isfinite(values).sum())
     told = f"{row.label}: {counted(count, 'value', 'values')}, median {np.median(usual):.4g}, "
-    told += counted(int(out.sum()), "outlier", "outliers")
+    told = with_minus(told) + counted(int(out.sum()), "outlier", "outliers")
     parts = [f'<text x="{start:.1f}" y="{y + 4}" text-anchor="end">{html.escape(row.title)}</text>']
     few = len(set(row.subjects)) < FEWEST
     box = [
@@ -101,7 +101,7 @@ def _row(row: Values, y: float, start: float, place: Callable[[float], float], p
     parts += [] if few else box
     for at in np.flatnonzero(np.isfinite(values)).tolist() if few else furthest:
         subject = html.escape(row.subjects[at])
-        words = f"{subject}, {html.escape(row.label)}: {values[at]:.4g}"
+        words = f"{subject}, {html.escape(row.label)}: {with_minus(f'{values[at]:.4g}')}"
         usually = "" if out[at] else ' class="usual"'
         dot = f'<circle{usually} cx="{place(float(values[at])):.1f}" cy="{y}" r="5"><title>{words}</title></circle>'
         if row.subjects[at] in pages:

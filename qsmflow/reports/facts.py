@@ -18,7 +18,7 @@ from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, series_b0
 from qsmflow.reports.consensus import SUPPLIED, supplied_field
 from qsmflow.reports.record import RunRecord, citation_name
 from qsmflow.reports.titles import chi_kinds, title_of
-from qsmflow.reports.words import counted
+from qsmflow.reports.words import counted, measure_title
 
 #: Of a run that was killed, or goes on.
 UNFINISHED = "The run did not end: what it did not come to is missing or of an earlier one. Its command goes on there."
@@ -51,13 +51,13 @@ def summary_section(
             for kind in chi_kinds(files)
         }
     )
-    b0 = sorted({f"{float(t):.3g} T" for one in series if (t := one.value("MagneticFieldStrength")) is not None})
+    b0 = sorted({f"{float(t):.3g}" for one in series if (t := one.value("MagneticFieldStrength")) is not None})
     voxels = sorted({voxel_size_text(one) for one in series if one.native})
     section.blocks.append(
         Cards(
             [
                 ("Series", str(len(series)), f"in {counted(len(heads), 'head', 'heads')}"),
-                ("B0", ", ".join(b0) or "not stated", ""),
+                ("B0", ", ".join(b0) or "not stated", "T" if b0 else ""),
                 ("Voxel", ", ".join(voxels) or "unknown", "mm"),
                 ("Brain mask", numbers.get("Brain mask (ml)", "none"), "ml, first series"),
                 *_eroded(numbers),
@@ -225,7 +225,7 @@ def numbers_section(
         for key, value in _flat(found.sidecar.get("Measured") or {}):
             told.setdefault((_where(found), key, value), []).append(title_of(found.kind))
     if told:
-        rows = [[where, ", ".join(kinds), key, value] for (where, key, value), kinds in told.items()]
+        rows = [[where, ", ".join(kinds), measure_title(key), value] for (where, key, value), kinds in told.items()]
         table = Table("Reported by the stages", ["Series", "Output", "Measure", "Value"], rows)
         blocks.append(Details("Reported by the stages", [table]))
     return Section("numbers", "Numbers", blocks)

@@ -29,7 +29,7 @@ from qsmflow.reports.tables import (
     write_table,
 )
 from qsmflow.reports.titles import TITLES
-from qsmflow.reports.words import counted
+from qsmflow.reports.words import counted, significant
 
 #: What may have failed, in the order in which it is told.
 _FAILURES = ("registration", "COSMOS", "failed", "not finished", "left out", "no report")
@@ -239,7 +239,7 @@ def _within(subject: str, series: str, whole: bool = False) -> str:
 def _moments(rows: Sequence[Row]) -> list[str]:
     """How many values there are, their mean, and their standard deviation (n - 1)."""
     values = np.array([row.value for row in rows if np.isfinite(row.value)])
-    mean = f"{values.mean():.4g}" if values.size else ""
+    mean = significant(values.mean()) if values.size else ""
     return [str(values.size), mean, f"{values.std(ddof=1):.3g}" if values.size > 1 else ""]
 
 

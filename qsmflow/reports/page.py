@@ -6,6 +6,7 @@ import qsmflow
 from qsmflow.reports.blocks import Grid, Section
 from qsmflow.reports.facts import moment
 from qsmflow.reports.record import RunRecord
+from qsmflow.reports.words import with_minus
 
 
 def render(title: str, sections: list[Section], run: RunRecord | None) -> str:
@@ -16,6 +17,7 @@ def render(title: str, sections: list[Section], run: RunRecord | None) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["minus"] = with_minus
     version = run.version if run and run.version else qsmflow.__version__
     started = moment(run.started) if run else ""
     pictured = any(section.pictures() for section in sections)

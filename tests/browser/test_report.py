@@ -193,6 +193,8 @@ def test_a_thousand_subjects_are_searched_sorted_and_leafed_through(visit: Open,
     first = table.locator("tbody th").first
     assert first.inner_text() == "sub-0003" and first.get_by_role("link").get_attribute("href") == "sub-0003.html"
     assert table.locator("output").inner_text() == "Rows 1 to 25 of 1000"
+    cue = "getComputedStyle(document.querySelector('#quality_table thead span'), '::before').content"
+    assert "↕" in page.evaluate(cue) and table.get_by_role("button", name="Subject", exact=True).count() == 1
     table.get_by_role("button", name="Noise").press("Enter")
     table.get_by_role("button", name="Noise").press("Enter")
     assert first.inner_text() == "sub-0007"

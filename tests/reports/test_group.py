@@ -114,8 +114,8 @@ def test_few_subjects_are_points_with_their_number_and_moments(tmp_path: Path) -
     assert "putamen, n = 4" in page.text
     assert page.problems == [] and {"group_quality.tsv", "group_rois.json"} <= set(page.links)
     lines = [re.sub("<[^>]*>", " ", line).split() for line in text.splitlines()]
-    assert ["putamen", "L2", "4", "0.025", "0.0129"] in lines
-    assert ["SNR", "of", "the", "magnitude", "4", "52.5", "1.29"] in lines
+    assert ["putamen", "L2", "4", "0.02500", "0.0129"] in lines
+    assert ["SNR", "of", "the", "magnitude", "4", "52.50", "1.29"] in lines
 
 
 def test_small_regions_are_marked_and_a_page_without_pictures_names_no_side(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_numbers_of_the_run_are_in_the_page(whole: Path, page: Page) -> None:
     brain, local = (np.count_nonzero(volumes[kind]) * 0.036 for kind in ("brain", "localmask"))
     assert f"kept {local:.1f} of {brain:.1f} ml: {100 * (1 - local / brain):.1f} %" in page.text
     # two orientations 20 degrees apart
-    assert "20.0" in page.text and "+1.0, -2.0, +0.5" in page.text
+    assert "20.0" in page.text and "+1.0, −2.0, +0.5" in page.text
     assert "qsmflow run data out participant" in page.text
     assert 'inversion = ["tkd", "l2"]' in page.text
     assert "5, 20" in page.text  # echo times in ms
@@ -184,7 +184,7 @@ def test_figures_are_held_against_the_cohort(tmp_path: Path) -> None:
     others = ([f"sub-{i:02d}", f"sub-{i:02d}", "brain", None, 5000.0 + i, "ml", 0.0] for i in range(2, 20))
     write_table(tmp_path / COHORT_TABLE, {name: {} for name in ("subject", *COLUMNS, "z")}, others)
     text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
-    assert "1 of these figures stands out" in text and ", outlier: -" in text
+    assert "1 of these figures stands out" in text and ", outlier: −" in text
 
 
 @pytest.mark.usefixtures("blank")
