@@ -357,14 +357,14 @@ def _check_mask(path: Path, facts: VoxelFacts) -> Iterator[_Found]:
     elif facts.nonzero == facts.voxels:
         yield RefusalError(path, "mask", "every voxel is inside", "give a mask that covers the brain alone"), True
     elif facts.fractional:
-        yield RefusalError(path, "mask", f"{facts.fractional} voxels between 0 and 1", "binarise it"), True
+        yield RefusalError(path, "mask", f"{facts.fractional} voxels are no whole numbers", "binarise it"), True
 
 
 def _check_labels(path: Path, facts: VoxelFacts) -> Iterator[_Found]:
     if facts.nonzero == 0:
         yield RefusalError(path, "labels", "no region", "give a map of whole numbers above zero"), True
     elif facts.low < 0 or facts.fractional:
-        message = f"{facts.fractional} voxels between 0 and 1, and values down to {facts.low:g}"
+        message = f"{facts.fractional} voxels are no whole numbers, and values down to {facts.low:g}"
         yield RefusalError(path, "labels", message, "give a map of whole numbers, 0 outside every region"), True
     try:
         label_names(path)

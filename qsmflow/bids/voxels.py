@@ -31,7 +31,7 @@ class VoxelFacts:
     low, high
         Extremes of the finite voxels; NaN where there is none.
     voxels, nonfinite, nonzero, fractional
-        Numbers of voxels: all, NaN or Inf, not 0, and between 0 and 1.
+        Numbers of voxels: all, NaN or Inf, not 0, and no whole number.
     """
 
     low: float
@@ -78,7 +78,7 @@ def _chunk_facts(stored: NDArray[Any], header: Header) -> VoxelFacts:
     if values.dtype.kind == "f":
         good = np.isfinite(values)
         finite = values if good.all() else values[good]
-        fractional = int(np.count_nonzero((finite > 0) & (finite < 1)))
+        fractional = int(np.count_nonzero(finite != np.rint(finite)))
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
     return VoxelFacts(low, high, values.size, values.size - finite.size, int(np.count_nonzero(values)), fractional)
 

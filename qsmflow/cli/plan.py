@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -64,10 +65,13 @@ def show_plan(settings: Config, origins: Mapping[str, str], workflow: Workflow, 
 
 
 def _tree(nodes: Sequence[Node], finished: frozenset[str]) -> Tree:
+    """Rich itself draws plain guides where the encoding has no others, and here a dumb terminal has them too."""
     from rich.text import Text
     from rich.tree import Tree
 
     root = Tree("qsmflow")
+    if os.environ.get("TERM") == "dumb":
+        root.TREE_GUIDES = 3 * [root.ASCII_GUIDES]
     branches = {"": root}
     for node in sorted(nodes, key=lambda node: node.fullname):
         *folders, name = node.fullname.split(".")[1:]

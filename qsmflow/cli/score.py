@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from qsmflow.errors import InputError, UsageError
 
@@ -66,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
         _check_grid(volume, truth)
     labels = volumes[2] if args.labels is not None else None
     rows = list(_rows(volumes[0], truth, volumes[1], labels, challenge=args.challenge))
-    _print_table(args.map, args.truth, rows)
+    if sys.stdout.isatty():
+        _print_table(args.map, args.truth, rows)
+    else:
+        _write_rows(sys.stdout, args.map, args.truth, rows)
     if args.tsv is not None:
         _write_tsv(args.tsv, args.map, args.truth, rows)
     return 0
@@ -171,16 +175,21 @@ def _print_table(chi: Path, truth: Path, rows: list[Row]) -> None:
         console.print(table)
 
 
-def _write_tsv(path: Path, chi: Path, truth: Path, rows: list[Row]) -> None:
+def _write_rows(file: TextIO, chi: Path, truth: Path, rows: list[Row]) -> None:
+    """The table as tab-separated lines, for a file and for whatever reads the output."""
     import csv
 
+    writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+    writer.writerow(("map", "truth", *Row._fields))
+    for row in rows:
+        value = _text(row.value, digits=8)
+        writer.writerow((chi, truth, row.region, row.metric, value, row.unit or "n/a", row.convention or "n/a"))
+
+
+def _write_tsv(path: Path, chi: Path, truth: Path, rows: list[Row]) -> None:
     try:
         with path.open("w", newline="") as file:
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-            writer.writerow(("map", "truth", *Row._fields))
-            for row in rows:
-                value = _text(row.value, digits=8)
-                writer.writerow((chi, truth, row.region, row.metric, value, row.unit or "n/a", row.convention or "n/a"))
+            _write_rows(file, chi, truth, rows)
     except OSError as error:
         raise UsageError(f"{path}: --tsv: cannot be written ({error.strerror}); choose another place") from error
 

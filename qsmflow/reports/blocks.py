@@ -100,8 +100,8 @@ class Choice:
 class Grid:
     """A long table that the page sorts, filters and shows in parts.
 
-    `rows` hold text, numbers and None; `marked` are pairs of a row and its columns that stand out; a text of `pages`
-    links to the page of that name.
+    `rows` hold text, numbers and None, and a column with fractions is shown to four significant digits; `marked` are
+    pairs of a row and its columns that stand out; a text of `pages` links to the page of that name.
     """
 
     name: str
@@ -115,7 +115,9 @@ class Grid:
     @property
     def content(self) -> str:
         """What ``grid.js`` draws, as JSON that may stand inside HTML."""
+        fractions = {column for row in self.rows for column, value in enumerate(row) if isinstance(value, float)}
         content = {"head": self.head, "rows": self.rows, "marked": self.marked, "pages": self.pages}
+        content["fractions"] = sorted(fractions)
         return json.dumps(content, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 

@@ -10,9 +10,11 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from qsmflow.reports.cohort import FEWEST, modified_z, stands_out
+from qsmflow.reports.sheet import text_width
+from qsmflow.reports.words import counted, with_minus
 
-#: Pixels: of a row, the labels at the left, the drawing, and the margins.
-_ROW, _LEFT, _WIDTH, _EDGE = 26, 300, 560, 24
+#: Pixels: of a row, the drawing, the margin, between label and drawing, and of letters, as the style sheet has them.
+_ROW, _WIDTH, _EDGE, _GAP, _LETTERS = 26, 560, 24, 10, 12
 #: Outliers of one row that are drawn, the furthest first.
 _MOST = 12
 
@@ -25,6 +27,11 @@ class Values:
     values: Sequence[float]
     subjects: Sequence[str]
     worse: str = "both"
+
+    @property
+    def title(self) -> str:
+        """The label with the number of values."""
+        return f"{self.label}, n = {np.isfinite(self.values).sum()}"
 
 
 def boxes(title: str, unit: str, rows: Sequence[Values], pages: Collection[str]) -> str:
@@ -48,30 +55,31 @@ def boxes(title: str, unit: str, rows: Sequence[Values], pages: Collection[str])
     low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
     span = (high - low) or abs(high) or 1.0
     low, high = low - 0.03 * span, high + 0.03 * span
+    left = _GAP + _EDGE + max((text_width(row.title, _LETTERS) for row in drawn), default=0.0)
 
     def place(value: float) -> float:
-        return _LEFT + _WIDTH * (value - low) / (high - low)
+        return left + _WIDTH * (value - low) / (high - low)
 
     height = _ROW * len(drawn) + 44
-    parts = [_row(row, _ROW * i + _ROW // 2 + 4, place, pages) for i, row in enumerate(drawn)]
+    parts = [_row(row, _ROW * i + _ROW // 2 + 4, left - _GAP, place, pages) for i, row in enumerate(drawn)]
     axis = height - 36
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{axis}" y2="{axis}"/>')
+    parts.append(f'<line class="axis" x1="{left:.1f}" x2="{left + _WIDTH:.1f}" y1="{axis}" y2="{axis}"/>')
     for tick in MaxNLocator(5).tick_values(low, high):
         if not low <= tick <= high:
             continue
         x = place(float(tick))
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{axis}" y2="{axis + 4}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{axis + 17}" text-anchor="middle">{tick:.5g}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{axis + 17}" text-anchor="middle">{with_minus(f"{tick:.5g}")}</text>')
     label = html.escape(f"{title} ({unit})" if unit else title)
-    parts.append(f'<text x="{_LEFT + _WIDTH / 2}" y="{axis + 33}" text-anchor="middle">{label}</text>')
-    width = _LEFT + _WIDTH + _EDGE
+    parts.append(f'<text x="{left + _WIDTH / 2:.1f}" y="{axis + 33}" text-anchor="middle">{label}</text>')
+    width = round(left + _WIDTH + _EDGE)
     return (
-        f'<figure class="boxes"><svg viewBox="0 0 {width} {height}" role="group" aria-label="{label}">'
-        f"{''.join(parts)}</svg></figure>"
+        f'<figure class="boxes"><div class="scroll" role="region" tabindex="0" aria-label="{label}">'
+        f'<svg viewBox="0 0 {width} {height}" role="group" aria-label="{label}">{"".join(parts)}</svg></div></figure>'
     )
 
 
-def _row(row: Values, y: float, place: Callable[[float], float], pages: Collection[str]) -> str:
+def _row(row: Values, y: float, start: float, place: Callable[[float], float], pages: Collection[str]) -> str:
     values = np.asarray(row.values, dtype=float)
     z = modified_z(values)
     out = np.array([stands_out(one, row.worse) for one in z])
@@ -79,9 +87,9 @@ def _row(row: Values, y: float, place: Callable[[float], float], pages: Collecti
     first, median, third = (place(float(v)) for v in np.percentile(usual, (25, 50, 75)))
     left, right = place(float(usual.min())), place(float(usual.max()))
     count = int(np.isfinite(values).sum())
-    told = f"{row.label}: {count} values, median {np.median(usual):.4g}, {out.sum()} outliers"
-    label = html.escape(f"{row.label}, n = {count}")
-    parts = [f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end">{label}</text>']
+    told = f"{row.label}: {counted(count, 'value', 'values')}, median {np.median(usual):.4g}, "
+    told = with_minus(told) + counted(int(out.sum()), "outlier", "outliers")
+    parts = [f'<text x="{start:.1f}" y="{y + 4}" text-anchor="end">{html.escape(row.title)}</text>']
     few = len(set(row.subjects)) < FEWEST
     box = [
         f"<g><title>{html.escape(told)}</title>",
@@ -93,7 +101,7 @@ def _row(row: Values, y: float, place: Callable[[float], float], pages: Collecti
     parts += [] if few else box
     for at in np.flatnonzero(np.isfinite(values)).tolist() if few else furthest:
         subject = html.escape(row.subjects[at])
-        words = f"{subject}, {html.escape(row.label)}: {values[at]:.4g}"
+        words = f"{subject}, {html.escape(row.label)}: {with_minus(f'{values[at]:.4g}')}"
         usually = "" if out[at] else ' class="usual"'
         dot = f'<circle{usually} cx="{place(float(values[at])):.1f}" cy="{y}" r="5"><title>{words}</title></circle>'
         if row.subjects[at] in pages:

@@ -29,8 +29,9 @@ def map_picture(
     scale: Scale,
     mask: NDArray[np.bool_] | None,
     numbers: dict[str, str],
+    echo: str = "",
 ) -> Picture:
-    """One map in three planes; its mean and SD inside `mask` go into `numbers`."""
+    """One map in three planes; its mean and SD inside `mask` go into `numbers`. `echo` says which it is of, if any."""
     shown_in = inside(volume, mask)
     found = spread(volume, shown_in)
     said = f"inside the mask: {found} {scale.unit}" if found else "no voxel inside the mask"
@@ -42,6 +43,8 @@ def map_picture(
     if found and not scale.wraps:
         decimals = _DECIMALS.get(scale.unit, 1)
         numbers[f"{title}: mean ± SD ({scale.unit})"] = f"{found.mean:z.{decimals}f} ± {found.sd:.{decimals}f}"
+    if echo:
+        title = f"{title}, {echo}"
     png = mosaic(volume, cuts, scale, mask=shown_in)
     shown = f"{scale.low:g} to {scale.high:g} {scale.unit}"
     alt = f"{title} of {name} in three planes, shown from {shown}; {said}."

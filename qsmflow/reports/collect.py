@@ -92,6 +92,12 @@ def series_b0(series: SeriesFiles) -> Sequence[float]:
     return stated if stated is not None else b0_direction(nib.load(next(iter(series.native.values())).path).affine)
 
 
+def echo_times(series: SeriesFiles) -> list[float]:
+    """Echo times, s, as the sidecars of `series` state them; empty where they do not."""
+    stated = series.value("EchoTime", "EchoTimes")
+    return [float(t) for t in (stated if isinstance(stated, list) else [] if stated is None else [stated])]
+
+
 def collect(out_dir: Path, subject: str, without: Collection[Path] = ()) -> list[HeadFiles]:
     """Find the heads of `subject` (label without ``sub-``) in the derivative dataset `out_dir`.
 

@@ -14,7 +14,7 @@ import numpy as np
 from qsmflow.config import Config
 from qsmflow.reports.blocks import Html, Note, Section, Table
 from qsmflow.reports.boilerplate import bibliography
-from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles
+from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, echo_times
 from qsmflow.reports.loaded import load_all
 from qsmflow.reports.record import RunRecord, head_of
 from qsmflow.reports.stated import in_brackets, stated
@@ -88,12 +88,6 @@ def _sequence(series: SeriesFiles, te: Sequence[float]) -> tuple[str, str]:
     kind = series.value("MRAcquisitionType")
     told = ", ".join(text for text in (str(kind or ""), _times(te)) if text)
     return told, _fits(len(te) > 1 and kind in (None, "3D") if te else None)
-
-
-def echo_times(series: SeriesFiles) -> list[float]:
-    """Echo times, s, as the sidecars of `series` state them; empty where they do not."""
-    stated = series.value("EchoTime", "EchoTimes")
-    return [float(t) for t in (stated if isinstance(stated, list) else [] if stated is None else [stated])]
 
 
 def _last_echo(series: SeriesFiles, te: Sequence[float]) -> tuple[str, str]:

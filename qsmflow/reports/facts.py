@@ -18,6 +18,7 @@ from qsmflow.reports.collect import Found, HeadFiles, SeriesFiles, series_b0
 from qsmflow.reports.consensus import SUPPLIED, supplied_field
 from qsmflow.reports.record import RunRecord, citation_name
 from qsmflow.reports.titles import chi_kinds, title_of
+from qsmflow.reports.words import counted, measure_title
 
 #: Of a run that was killed, or goes on.
 UNFINISHED = "The run did not end: what it did not come to is missing or of an earlier one. Its command goes on there."
@@ -50,13 +51,13 @@ def summary_section(
             for kind in chi_kinds(files)
         }
     )
-    b0 = sorted({f"{float(t):.3g} T" for one in series if (t := one.value("MagneticFieldStrength")) is not None})
+    b0 = sorted({f"{float(t):.3g}" for one in series if (t := one.value("MagneticFieldStrength")) is not None})
     voxels = sorted({voxel_size_text(one) for one in series if one.native})
     section.blocks.append(
         Cards(
             [
-                ("Series", str(len(series)), f"in {_count(len(heads), 'head', 'heads')}"),
-                ("B0", ", ".join(b0) or "not stated", ""),
+                ("Series", str(len(series)), f"in {counted(len(heads), 'head', 'heads')}"),
+                ("B0", ", ".join(b0) or "not stated", "T" if b0 else ""),
                 ("Voxel", ", ".join(voxels) or "unknown", "mm"),
                 ("Brain mask", numbers.get("Brain mask (ml)", "none"), "ml, first series"),
                 *_eroded(numbers),
@@ -69,7 +70,7 @@ def summary_section(
     if earlier:
         section.blocks.append(Items("From an earlier run, left out here", [path.name for path in earlier]))
     warnings = _warnings(heads)
-    section.blocks.append(Items(f"Warnings ({len(warnings)})", warnings or ["none"]))
+    section.blocks.append(Items(f"Warnings ({len(warnings)})" if warnings else "Warnings", warnings or [_none(run)]))
     if limits := _limits(heads):
         section.blocks.append(Items("Limits of the networks", limits))
     section.blocks.append(_ran_table(heads))
@@ -77,14 +78,17 @@ def summary_section(
     return section
 
 
+def _none(run: RunRecord | None) -> str:
+    """What stands where nothing is told to have gone wrong: only a run that ended can say that nothing did."""
+    if run is None:
+        return "not known: no run record"
+    return "none" if run.finished else "none so far: the run did not end"
+
+
 def _eroded(numbers: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """The card of what background removal took; none where it did not run."""
     lost = numbers.get("Lost to erosion (%)")
     return [] if lost is None else [("Eroded", lost, "% of the brain mask, first series")]
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def of_subject(subject: str, *texts: str) -> bool:
@@ -105,7 +109,7 @@ def _run_blocks(subject: str, run: RunRecord | None, not_computed: Sequence[str]
     errors = [error for error in run.errors if of_subject(subject, *error)]
     told = f"qsmflow {run.version}, started {moment(run.started)}, "
     if run.finished:
-        told += f"finished {moment(run.finished)}; {_count(run.executed, 'node', 'nodes')} executed, "
+        told += f"finished {moment(run.finished)}; {counted(run.executed, 'node', 'nodes')} executed, "
         told += f"{run.cached} taken from an earlier run."
     else:
         told += "not finished."
@@ -113,7 +117,7 @@ def _run_blocks(subject: str, run: RunRecord | None, not_computed: Sequence[str]
     if not run.finished:
         blocks.append(Note(UNFINISHED, "bad"))
     if errors:
-        blocks.append(Note(f"{_count(len(errors), 'node', 'nodes')} failed: see Errors and warnings.", "bad"))
+        blocks.append(Note(f"{counted(len(errors), 'node', 'nodes')} failed: see Errors and warnings.", "bad"))
     if run.found:
         blocks.append(Items("Found", [text for text in run.found if of_subject(subject, text)]))
     skipped = [f"{who}: {why}" for who, why in run.skipped if of_subject(subject, who)]
@@ -221,7 +225,7 @@ def numbers_section(
         for key, value in _flat(found.sidecar.get("Measured") or {}):
             told.setdefault((_where(found), key, value), []).append(title_of(found.kind))
     if told:
-        rows = [[where, ", ".join(kinds), key, value] for (where, key, value), kinds in told.items()]
+        rows = [[where, ", ".join(kinds), measure_title(key), value] for (where, key, value), kinds in told.items()]
         table = Table("Reported by the stages", ["Series", "Output", "Measure", "Value"], rows)
         blocks.append(Details("Reported by the stages", [table]))
     return Section("numbers", "Numbers", blocks)
@@ -279,6 +283,10 @@ def _limits(heads: Sequence[HeadFiles]) -> list[str]:
 def errors_section(heads: Sequence[HeadFiles], subject: str, run: RunRecord | None) -> Section:
     """Nodes that failed, with their crash files, and warnings that stages left in their sidecars."""
     section = Section("errors", "Errors and warnings")
+    if run is None:
+        section.blocks.append(Note("Which nodes failed is not known: no run record."))
+    elif not run.finished:
+        section.blocks.append(Note(UNFINISHED, "bad"))
     errors = [[node, file] for node, file in (run.errors if run else ()) if of_subject(subject, node, file)]
     if errors:
         section.blocks.append(Table("Nodes that failed", ["Node", "Crash file"], errors))

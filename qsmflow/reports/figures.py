@@ -13,6 +13,7 @@ from scipy import ndimage
 from qsmflow.reports.scales import Scale, magnitude_scale
 from qsmflow.reports.sheet import OUTLINE_COLOURS, Sheet
 from qsmflow.reports.volume import PLANES, Cuts, Volume, coordinate, cut, cut_size
+from qsmflow.reports.words import with_minus
 
 WIDTH = 1240  # pixels of the slices, without the colour bar
 _BAR = 134
@@ -209,7 +210,7 @@ def _write_labels(sheet: Sheet, canvas: Canvas, row_names: Sequence[str]) -> Non
             mm = coordinate(canvas.frame, canvas.cuts, panel.plane, panel.index)
             x0, x1 = _MARGIN + panel.column + 3, _MARGIN + panel.column + panel.width - 4
             foot = _MARGIN + panel.label
-            sheet.text(foot, (x0 + x1) / 2, f"{letter} {round(mm):+d} mm", 15, anchor="mm")
+            sheet.text(foot, (x0 + x1) / 2, with_minus(f"{letter} {round(mm):+d} mm"), 15, anchor="mm")
             if panel.plane not in seen:
                 beside = foot if panel.width >= _ROOM else _MARGIN + panel.row + panel.height / 2
                 sheet.text(beside, x0, left, 16)

@@ -29,6 +29,7 @@ from qsmflow.reports.tables import (
     write_table,
 )
 from qsmflow.reports.titles import TITLES
+from qsmflow.reports.words import counted, significant
 
 #: What may have failed, in the order in which it is told.
 _FAILURES = ("registration", "COSMOS", "failed", "not finished", "left out", "no report")
@@ -78,7 +79,7 @@ def write_group_report(out_dir: Path, participants: Sequence[str] = ()) -> Path:
     figures = _gather(out_dir, subjects, FIGURES_TABLE, quality.COLUMNS, "value")
     if not figures:
         raise InputError(f"{out_dir}: no subject with figures of quality; run the participant level first")
-    told = _gather(out_dir, subjects, REGIONS_TABLE, regions.COLUMNS, "mean")
+    told = [row for row in _gather(out_dir, subjects, REGIONS_TABLE, regions.COLUMNS, "mean") if not _turned_back(row)]
     _measure(figures, ("measure", "map"))
     _measure(told, ("map", "region"))
     _write(out_dir / COHORT_TABLE, quality.COLUMNS, figures)
@@ -103,6 +104,11 @@ def _gather(
         if path.exists():
             rows += [Row(f"sub-{subject}", row, number(row[value])) for row in read_table(path, columns)]
     return rows
+
+
+def _turned_back(row: Row) -> bool:
+    """Whether it is of a COSMOS map in the frame of one orientation: the map of the head once more."""
+    return row.cells["map"] in ("cosmos", "cosmoskspace") and "_space-" not in row.cells["series"]
 
 
 def _measure(rows: Sequence[Row], keys: tuple[str, str]) -> None:
@@ -220,7 +226,8 @@ def _quality_section(figures: Sequence[Row], pages: set[str]) -> Section:
 
 def _rule(subjects: int) -> str:
     text = f"A value more than {OUTLIER:g} robust SD from the median, on its bad side, is an outlier (▲). "
-    return text + f"With fewer than {FEWEST} values nothing is called one; there are {subjects} subjects."
+    there = counted(subjects, "subject", "subjects")
+    return text + f"With fewer than {FEWEST} values nothing is called one; the cohort has {there}."
 
 
 def _within(subject: str, series: str, whole: bool = False) -> str:
@@ -232,7 +239,7 @@ def _within(subject: str, series: str, whole: bool = False) -> str:
 def _moments(rows: Sequence[Row]) -> list[str]:
     """How many values there are, their mean, and their standard deviation (n - 1)."""
     values = np.array([row.value for row in rows if np.isfinite(row.value)])
-    mean = f"{values.mean():.4g}" if values.size else ""
+    mean = significant(values.mean()) if values.size else ""
     return [str(values.size), mean, f"{values.std(ddof=1):.3g}" if values.size > 1 else ""]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qsmflow.reports.blocks import Block, Note, Picture, Section
 from qsmflow.reports.chi import chi_blocks, map_picture
-from qsmflow.reports.collect import SeriesFiles, series_b0
+from qsmflow.reports.collect import SeriesFiles, echo_times, series_b0
 from qsmflow.reports.curves import weight_picture
 from qsmflow.reports.figures import mosaic
 from qsmflow.reports.loaded import first_mask, inside, load_all
@@ -88,7 +88,9 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float], *, with_viewer
         if kind in volumes:
             shown = _in_ppb(volumes[kind]) if kind == "noise" else volumes[kind]
             scale = _scale(kind, shown.data[inside(shown, mask)], limits)
-            section.blocks.append(map_picture(series.name, kind, shown, cuts, scale, mask, numbers))
+            section.blocks.append(
+                map_picture(series.name, kind, shown, cuts, scale, mask, numbers, _echo(series, kind))
+            )
     chis = {kind: volumes[kind] for kind in chi_kinds(series.native) if kind in volumes}
     section.blocks += chi_blocks(series.name, chis, cuts, local, numbers)
     if with_viewer and chis:
@@ -115,6 +117,16 @@ def _scale(kind: str, values: NDArray[np.float32], limits: Mapping[str, float]) 
     if kind == "r2star":
         return relaxation_scale(values)
     return field_scale(limits.get(kind) or symmetric_limit(values))
+
+
+def _echo(series: SeriesFiles, kind: str) -> str:
+    """``echo 4 (TE 20 ms)`` of a map of one echo, as far as its name and the sidecars tell; else empty."""
+    number = series.native[kind].entities.get("echo")
+    if number is None:
+        return ""
+    times = echo_times(series)
+    known = number.isdecimal() and 0 < int(number) <= len(times)
+    return f"echo {number}" + (f" (TE {1000 * times[int(number) - 1]:.4g} ms)" if known else "")
 
 
 def _in_ppb(volume: Volume) -> Volume:
@@ -188,7 +200,8 @@ def _regions_picture(
     what = f"χ, {title_of(last[0])}" if last else "the magnitude"
     method = series.native["rois"].sidecar.get("Method", "not stated")
     told = f"Outlines of {len(indices)} regions ({method}) on {what}"
-    return [Picture(f"{series.name}_rois", png, f"{told} of {series.name} in three planes.", f"{told}.")]
+    caption = f"{told}; the labels are the indices of the Regions table."
+    return [Picture(f"{series.name}_rois", png, f"{told} of {series.name} in three planes.", caption)]
 
 
 def field_limits(series: Iterable[SeriesFiles]) -> dict[str, float]:

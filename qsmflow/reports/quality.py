@@ -16,6 +16,7 @@ from qsmflow.reports.collect import SeriesFiles
 from qsmflow.reports.measures import millilitres
 from qsmflow.reports.tables import number
 from qsmflow.reports.volume import Volume
+from qsmflow.reports.words import counted, significant
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,11 @@ MEASURES = {
         "Norm of (dipole * χ − local field) over that of the field.",
     ),
     "registration": Measure(
-        "Correlation with the reference", "", "low", "Of the registered magnitude with that of the reference."
+        "Correlation of the magnitudes",
+        "",
+        "low",
+        "Correlation of the registered magnitude with the reference's wherever both are known; that which the stage "
+        "reports is of locally normalised magnitudes in the brain.",
     ),
     "condition": Measure(
         "Condition of the orientations", "", "low", "How the worst direction of k-space is seen; 0.298 is the best."
@@ -174,16 +179,15 @@ def quality_section(
         z = modified_z([one.value, *others])[0]
         out = stands_out(float(z), MEASURES[one.measure].worse)
         flagged += out
-        told = f"{one.value:.4g}" + (f", outlier: {z:+.1f} SD" if out else "")
+        told = significant(one.value) + (f", outlier: {z:+.1f} SD" if out else "")
         cells.setdefault((one.measure, one.map), {})[one.series] = told
     rows = [
         [title_with_unit(measure, kind, titles), *(found.get(name, "") for name in series)]
         for (measure, kind), found in cells.items()
     ]
     if cohort:
-        text = (
-            f"{flagged} of these figures stand out from the cohort (more than {OUTLIER:g} robust SD from its median)."
-        )
+        stand = counted(flagged, "of these figures stands", "of these figures stand")
+        text = f"{stand} out from the cohort (more than {OUTLIER:g} robust SD from its median)."
         section.blocks.append(Note(text, "warn" if flagged else "info"))
     else:
         section.blocks.append(Note("Run the group level, then --reports-only, to hold these figures against a cohort."))

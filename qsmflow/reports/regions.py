@@ -12,6 +12,7 @@ from qsmflow.core.metrics import region_statistics
 from qsmflow.reports.blocks import Block, Details, Note, Section, Table
 from qsmflow.reports.collect import Found
 from qsmflow.reports.volume import Volume
+from qsmflow.reports.words import counted
 
 #: Columns of the table of a subject, and what BIDS says of them.
 COLUMNS = {
@@ -27,6 +28,8 @@ COLUMNS = {
 
 #: Voxels; of fewer, the mean of a region says little.
 SMALL = 10
+#: Stands behind a mean whose spread exceeds it.
+_WIDE = "*"
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,16 @@ def region_names(found: Found) -> Mapping[str, str]:
     return {str(k): str(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
 
 
-def regions_section(regions: Sequence[Region], titles: Mapping[str, str]) -> Section:
-    """A table for each series: a region a row, a map a column; `titles` are those of the maps."""
+def are_cores(found: Found) -> bool:
+    """Whether a label map holds the cores of nuclei that come with qsmflow."""
+    return found.sidecar.get("Stage") == "place_cores"
+
+
+def regions_section(regions: Sequence[Region], titles: Mapping[str, str], *, cores: bool = False) -> Section:
+    """A table for each series: a region a row, a map a column.
+
+    `titles` are those of the maps; of `cores` it is said that they are approximate.
+    """
     section = Section("regions", "Regions")
     if not regions:
         section.blocks.append(
@@ -92,6 +103,9 @@ def regions_section(regions: Sequence[Region], titles: Mapping[str, str]) -> Sec
         _table(name, [one for one in regions if one.series == name], titles)
         for name in dict.fromkeys(one.series for one in regions)
     ]
+    if cores:
+        text = "Cores are ellipsoids of a template, placed by the map: approximate, and they may miss a small nucleus. "
+        section.blocks.append(Note(f"{text}Look at their outlines before you use a mean."))
     section.blocks += tables[:1]
     if len(tables) > 1:
         section.blocks.append(Details("Regions of the other orientations and frames", tables[1:]))
@@ -99,28 +113,32 @@ def regions_section(regions: Sequence[Region], titles: Mapping[str, str]) -> Sec
 
 
 def _table(series: str, regions: Iterable[Region], titles: Mapping[str, str]) -> Table:
-    rows: dict[str, dict[str, Region]] = {}
+    rows: dict[tuple[int, str], dict[str, Region]] = {}
     for one in regions:
-        rows.setdefault(one.region, {})[one.map] = one
+        rows.setdefault((one.index, one.region), {})[one.map] = one
     maps = list(dict.fromkeys(kind for row in rows.values() for kind in row))
     cells = [
         [
             _named(name, max(one.voxels for one in row.values())),
+            str(index),
             f"{max(one.volume for one in row.values()):.2f}",
             *(_value(row.get(kind)) for kind in maps),
         ]
-        for name, row in rows.items()
+        for (index, name), row in rows.items()
     ]
     caption = f"Susceptibility of the regions of {series}: mean ± SD over the voxels (ppm)"
-    return Table(caption, ["Region", "Volume (ml)", *(titles.get(kind, kind) for kind in maps)], cells)
+    if any(cell.endswith(_WIDE) for row in cells for cell in row):
+        caption += f"; {_WIDE} the spread exceeds the mean"
+    return Table(caption, ["Region", "Index", "Volume (ml)", *(titles.get(kind, kind) for kind in maps)], cells)
 
 
 def _named(name: str, voxels: int) -> str:
     """The name of a region, marked where it has few voxels."""
-    return name if voxels >= SMALL else f"{name} (small: {voxels} {'voxel' if voxels == 1 else 'voxels'})"
+    return name if voxels >= SMALL else f"{name} (small: {counted(voxels, 'voxel', 'voxels')})"
 
 
 def _value(region: Region | None) -> str:
     if region is None:
         return "outside the map"
-    return f"{region.mean:+.4f} ± {region.sd:.4f}" if region.voxels > 1 else f"{region.mean:+.4f}"
+    told = f"{region.mean:+.4f}" + (f" ± {region.sd:.4f}" if region.voxels > 1 else "")
+    return f"{told} {_WIDE}" if region.sd > abs(region.mean) else told

@@ -93,6 +93,11 @@ class Sheet:
         return out.getvalue()
 
 
+def text_width(words: str, size: float) -> float:
+    """Width of `words` in pixels, in letters of `size` pixels that are as wide as any of a usual sans serif."""
+    return _font(size, False).getlength(words)
+
+
 @lru_cache(maxsize=1024)
 def _written(words: str, size: float, bold: bool, anchor: Anchor, stroke: int) -> tuple[Image.Image, int, int]:
     """Letters with a rim of `stroke` pixels, and where their corner lies from the anchor; pictures share most words."""

@@ -111,6 +111,7 @@ def _sections(
     records: Mapping[str, RunRecord],
 ) -> list[Section]:
     """All sections of the page, in order."""
+    labels = [series.native["rois"] for head in heads for series in head.series if "rois" in series.native]
     table = out_dir / COHORT_TABLE
     cohort = read_table(table, quality.COLUMNS) if table.exists() else []
     others = [row for row in cohort if row["subject"] != f"sub-{subject}"]
@@ -119,7 +120,7 @@ def _sections(
         facts.acquisition_section(heads),
         consensus_section(heads, run, records),
         quality.quality_section(found.figures, others, TITLES),
-        regions.regions_section(found.regions, TITLES),
+        regions.regions_section(found.regions, TITLES, cores=any(map(regions.are_cores, labels))),
         *found.shown,
         facts.numbers_section(found.measured, found.shared, heads),
         timing_section(subject, run),

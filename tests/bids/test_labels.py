@@ -54,7 +54,9 @@ def test_labels_of_any_name_are_found(tmp_path: Path) -> None:
     assert discover(root, derivatives={"labels": tmp_path / "given"}).heads[0].series[0].supplied == {"labels": labels}
 
 
-@pytest.mark.parametrize(("value", "told"), [(0, "no region"), (0.5, "whole numbers"), (-1, "whole numbers")])
+@pytest.mark.parametrize(
+    ("value", "told"), [(0, "no region"), (0.5, "whole numbers"), (1.5, "whole numbers"), (-1, "whole numbers")]
+)
 def test_maps_that_are_no_labels_are_refused(tmp_path: Path, value: float, told: str) -> None:
     root = make_bids(tmp_path / "raw")
     add_derivative(tmp_path / "given", {"sub": "01"}, "rois", np.full(SHAPE, value, np.float32))

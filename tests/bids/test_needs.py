@@ -13,7 +13,7 @@ from tests.refusals import check, refused
     [
         (np.zeros(SHAPE, np.uint8), "empty"),
         (np.ones(SHAPE, np.uint8), "every voxel"),
-        (np.linspace(0, 1, 720, dtype=np.float32).reshape(SHAPE), "between 0 and 1"),
+        (np.linspace(0, 1, 720, dtype=np.float32).reshape(SHAPE), "no whole numbers"),
     ],
 )
 def test_useless_masks(tmp_path, data, message):

@@ -193,6 +193,8 @@ def test_a_thousand_subjects_are_searched_sorted_and_leafed_through(visit: Open,
     first = table.locator("tbody th").first
     assert first.inner_text() == "sub-0003" and first.get_by_role("link").get_attribute("href") == "sub-0003.html"
     assert table.locator("output").inner_text() == "Rows 1 to 25 of 1000"
+    cue = "getComputedStyle(document.querySelector('#quality_table thead span'), '::before').content"
+    assert "↕" in page.evaluate(cue) and table.get_by_role("button", name="Subject", exact=True).count() == 1
     table.get_by_role("button", name="Noise").press("Enter")
     table.get_by_role("button", name="Noise").press("Enter")
     assert first.inner_text() == "sub-0007"
@@ -218,6 +220,26 @@ def test_paper_keeps_what_is_folded_and_shows_no_controls(visit: Open, subject: 
     assert not any(one.is_visible() for one in page.locator("input, select, button").all())
     assert page.locator("nav").is_hidden() and page.locator(".flicker .second").first.is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 794
+
+
+@pytest.mark.parametrize("width", [794, 1123])  # A4, as a printer has it and as the page asks for it
+def test_the_cohort_fits_on_paper(visit: Open, group: Path, width: int) -> None:
+    page = visit(group, viewport={"width": width, "height": 1123})
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    ends = "[...document.querySelectorAll('.grid th, .grid td')].map((one) => one.getBoundingClientRect().right)"
+    assert max(page.evaluate(ends)) <= width
+
+
+def test_captions_and_distributions_are_read_in_a_narrow_window(visit: Open, subject: Path, group: Path) -> None:
+    page = visit(subject, viewport={"width": 420, "height": 900})
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    ends = "[...document.querySelectorAll('caption span')].map((one) => one.getBoundingClientRect().right)"
+    assert max(page.evaluate(ends)) <= 420
+    page = visit(group, viewport={"width": 420, "height": 900})
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    heights = "[...document.querySelectorAll('.boxes text')].map((one) => one.getBoundingClientRect().height)"
+    assert min(page.evaluate(heights)) > 9
 
 
 def test_texts_are_copied(visit: Open, subject: Path) -> None:

@@ -1,6 +1,7 @@
 """The verb `score`: the table, the file, and what is refused."""
 
 import csv
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -43,7 +44,8 @@ def _score(files: dict[str, Path], *extra: str) -> int:
     return cli.main(["score", str(files["map"]), str(files["truth"]), str(files["mask"]), *extra])
 
 
-def test_numbers_reach_terminal_and_file(files, capsys):
+def test_numbers_reach_terminal_and_file(files, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert _score(files, "--labels", str(files["labels"]), "--tsv", str(files["tsv"])) == 0
     shown = capsys.readouterr().out
     with files["tsv"].open() as file:
@@ -61,6 +63,11 @@ def test_numbers_reach_terminal_and_file(files, capsys):
     assert float(values["3", "sd_map"]) == pytest.approx(1.1 * truth.std(ddof=1), rel=1e-5)
     for name in ("nrmse", "xsim", "psnr_rescaled", "sd_truth"):
         assert name in shown
+
+
+def test_a_pipe_gets_the_lines_of_the_file(files, capsys):
+    assert _score(files, "--labels", str(files["labels"]), "--tsv", str(files["tsv"])) == 0
+    assert capsys.readouterr().out == files["tsv"].read_text()
 
 
 def test_the_metrics_of_the_challenge_need_labels(files, capsys):

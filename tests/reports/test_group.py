@@ -114,8 +114,8 @@ def test_few_subjects_are_points_with_their_number_and_moments(tmp_path: Path) -
     assert "putamen, n = 4" in page.text
     assert page.problems == [] and {"group_quality.tsv", "group_rois.json"} <= set(page.links)
     lines = [re.sub("<[^>]*>", " ", line).split() for line in text.splitlines()]
-    assert ["putamen", "L2", "4", "0.025", "0.0129"] in lines
-    assert ["SNR", "of", "the", "magnitude", "4", "52.5", "1.29"] in lines
+    assert ["putamen", "L2", "4", "0.02500", "0.0129"] in lines
+    assert ["SNR", "of", "the", "magnitude", "4", "52.50", "1.29"] in lines
 
 
 def test_small_regions_are_marked_and_a_page_without_pictures_names_no_side(tmp_path: Path) -> None:
@@ -137,6 +137,19 @@ def test_chosen_subjects_alone(tmp_path: Path) -> None:
     assert main([*words, "--dry-run"]) == 2
     assert main(words) == 0
     assert {row["subject"] for row in read_table(tmp_path / "group_quality.tsv", ())} == {"sub-0002", "sub-0003"}
+
+
+def test_cosmos_counts_once_a_head(tmp_path: Path) -> None:
+    small(tmp_path, 2)
+    frames = ("sub-01_space-ori1", "sub-01_acq-ori1", "sub-01_acq-ori2")
+    told = [
+        regions.Region(name, kind, 1, "putamen", 900, 7.2, 0.1, 0.02) for name in frames for kind in ("cosmos", "l2")
+    ]
+    write_table(tmp_path / "sub-01" / REGIONS_TABLE.format("01"), regions.COLUMNS, (one.row for one in told))
+    write_group_report(tmp_path)
+    rows = read_table(tmp_path / "group_rois.tsv", ())
+    assert [row["series"] for row in rows if row["map"] == "cosmos"] == ["sub-01_space-ori1"]
+    assert sum(row["subject"] == "sub-01" and row["map"] == "l2" for row in rows) == 3
 
 
 def test_a_dataset_without_figures_is_refused(tmp_path: Path) -> None:

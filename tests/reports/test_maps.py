@@ -41,3 +41,12 @@ def test_regions_are_outlined_on_the_last_map_where_there_are_any(tmp_path: Path
     assert "Outlines of 1 regions" in alts["sub-01_rois"] and "on χ, L2 of" in alts["sub-01_rois"]
     save(tmp_path, {"sub": "01"}, "rois", 0 * nuclei, Labels={"2": "nuclei"})
     assert "sub-01_rois" not in {picture.name for picture in view(tmp_path).section.pictures()}
+
+
+def test_the_wrapped_phase_tells_its_echo(tmp_path: Path) -> None:
+    volumes = head()
+    one_series(tmp_path, ("magnitude", "brain"))
+    save(tmp_path, {"sub": "01", "echo": "2", "part": "phase"}, "wrapped", volumes["total"])
+    (picture,) = [one for one in view(tmp_path).section.pictures() if one.name == "sub-01_wrapped"]
+    assert picture.alt.startswith("Wrapped phase, echo 2 (TE 20 ms) of sub-01")
+    assert picture.caption.startswith("Wrapped phase, echo 2 (TE 20 ms)")

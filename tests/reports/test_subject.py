@@ -4,6 +4,7 @@ import dataclasses
 import io
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -15,6 +16,7 @@ from qsmflow.bids.naming import derivative_path, sidecar_path
 from qsmflow.errors import InputError
 from qsmflow.reports import chi, maps
 from qsmflow.reports import orientations as orientations_room
+from qsmflow.reports.facts import UNFINISHED
 from qsmflow.reports.quality import COLUMNS
 from qsmflow.reports.record import NodeRecord
 from qsmflow.reports.regions import COLUMNS as REGIONS
@@ -104,7 +106,7 @@ def test_numbers_of_the_run_are_in_the_page(whole: Path, page: Page) -> None:
     brain, local = (np.count_nonzero(volumes[kind]) * 0.036 for kind in ("brain", "localmask"))
     assert f"kept {local:.1f} of {brain:.1f} ml: {100 * (1 - local / brain):.1f} %" in page.text
     # two orientations 20 degrees apart
-    assert "20.0" in page.text and "+1.0, -2.0, +0.5" in page.text
+    assert "20.0" in page.text and "+1.0, −2.0, +0.5" in page.text
     assert "qsmflow run data out participant" in page.text
     assert 'inversion = ["tkd", "l2"]' in page.text
     assert "5, 20" in page.text  # echo times in ms
@@ -151,10 +153,29 @@ def test_labels_tell_the_regions(tmp_path: Path) -> None:
     rows = read_table(tmp_path / "sub-01" / "sub-01_desc-rois_stats.tsv", REGIONS)
     assert [row["region"] for row in rows] == ["nuclei", "7", "vein"]
     assert "vein (small: 3 voxels)" in page.text and "nuclei (small" not in page.text
+    html = (tmp_path / "sub-01.html").read_text(encoding="utf-8")
+    for name, index in (("nuclei", 2), ("7", 7), ("vein (small: 3 voxels)", 9)):
+        assert f'<th scope="row">{name}</th><td class="short">{index}</td>' in html
+    assert "the labels are the indices of the Regions table" in page.text
     inside = volumes["tkd"][volumes["tkd"] > 0.05]
     assert float(rows[0]["mean"]) == pytest.approx(inside.mean(), rel=1e-4)
     assert float(rows[0]["volume"]) == pytest.approx(inside.size * 0.036, rel=1e-4)
     assert f"{inside.mean():+.4f} ± {inside.std(ddof=1):.4f}" in page.text
+
+
+@pytest.mark.usefixtures("blank")
+@pytest.mark.parametrize("stage", ["place_cores", "warp_labels"])
+def test_approximate_regions_and_wide_spreads_are_told(tmp_path: Path, stage: str) -> None:
+    chi = head()["tkd"]
+    labels = np.where(chi > 0.05, 2, 0).astype(np.int16)
+    chi[:20, ::2] *= -1
+    labels[:20] = chi[:20] != 0
+    save(tmp_path, {"sub": "01"}, "tkd", chi)
+    save(tmp_path, {"sub": "01"}, "rois", labels, Stage=stage, Labels={"1": "of both signs", "2": "nucleus"})
+    text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
+    assert ("approximate" in text) is (stage == "place_cores")
+    assert "; * the spread exceeds the mean" in text
+    assert text.count(" *") == 2  # in the caption and of one region
 
 
 @pytest.mark.usefixtures("blank")
@@ -163,7 +184,7 @@ def test_figures_are_held_against_the_cohort(tmp_path: Path) -> None:
     others = ([f"sub-{i:02d}", f"sub-{i:02d}", "brain", None, 5000.0 + i, "ml", 0.0] for i in range(2, 20))
     write_table(tmp_path / COHORT_TABLE, {name: {} for name in ("subject", *COLUMNS, "z")}, others)
     text = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
-    assert "1 of these figures stand out" in text and ", outlier: -" in text
+    assert "1 of these figures stands out" in text and ", outlier: −" in text
 
 
 @pytest.mark.usefixtures("blank")
@@ -274,3 +295,22 @@ def test_the_summary_tells_warnings_limits_and_what_was_supplied(tmp_path: Path)
     assert "Warnings (1) the field is in turns (sub-01_acq-ori1 SI-QSM)" in summary
     assert "Limits of the networks SI-QSM, weights siqsm: Trained on spheres." in summary
     assert "Brain, as supplied." in summary and "after phase-quality masking" not in text
+
+
+@pytest.mark.usefixtures("blank")
+def test_nothing_is_said_to_be_well_of_a_run_that_did_not_end_or_left_no_record(tmp_path: Path) -> None:
+    record = orientations(tmp_path, 1)
+    told = {}
+    for name, run in {"ended": record, "killed": dataclasses.replace(record, finished="")}.items():
+        told[name] = Page(write_subject_report(tmp_path, "01", run).read_text(encoding="utf-8")).text
+    shutil.rmtree(tmp_path / "logs")
+    told["unknown"] = Page(write_subject_report(tmp_path, "01").read_text(encoding="utf-8")).text
+    errors = {name: text.split("Errors and warnings")[-1].split("Methods")[0] for name, text in told.items()}
+    assert "None were recorded." in errors["ended"]
+    assert UNFINISHED in errors["killed"] and "None were" not in errors["killed"]
+    assert "not known: no run record" in errors["unknown"] and "None were" not in errors["unknown"]
+    assert {name: "Warnings not known: no run record" in " ".join(text.split()) for name, text in told.items()} == {
+        "ended": False,
+        "killed": False,
+        "unknown": True,
+    }

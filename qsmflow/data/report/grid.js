@@ -1,7 +1,7 @@
 const ROWS = 25;
 
 function grid(figure) {
-  const { head, rows, marked, pages } = JSON.parse(figure.querySelector("script").textContent);
+  const { rows, marked, pages, fractions } = JSON.parse(figure.querySelector("script").textContent);
   const linked = new Set(pages);
   const marks = new Map(marked.map(([row, columns]) => [row, new Set(columns)]));
   const body = figure.querySelector("tbody");
@@ -12,6 +12,13 @@ function grid(figure) {
   let shown = order;
   let start = 0;
   let sorted = { column: null, down: false };
+
+  const said = (value, column) => {
+    if (typeof value !== "number") {
+      return value ?? "";
+    }
+    return (fractions.includes(column) ? value.toPrecision(4) : String(value)).replaceAll("-", "−");
+  };
 
   const cell = (value, column, row) => {
     const made = document.createElement(column === 0 ? "th" : "td");
@@ -24,7 +31,7 @@ function grid(figure) {
       link.textContent = value;
       made.append(link);
     } else {
-      made.textContent = value === null ? "" : value;
+      made.textContent = said(value, column);
     }
     if (marks.get(row)?.has(column)) {
       made.className = "marked";

@@ -69,7 +69,7 @@ async function view(figure) {
     const place = index(middle);
     const [x, y, z] = content.affine.map((row) => (row[0] * middle[0] + row[1] * middle[1] + row[2] * middle[2] + row[3]).toFixed(1));
     const chi = map[place] ? `${((map[place] - 128) * content.step).toFixed(3)} ppm` : "not known";
-    output.textContent = `x ${x}, y ${y}, z ${z} mm: χ ${chi}`;
+    output.textContent = `x ${x}, y ${y}, z ${z} mm: χ ${chi}`.replaceAll("-", "−");
   };
 
   for (const [axis, slider] of sliders.entries()) {
