@@ -21,7 +21,7 @@ from .problems import Problem, shapes_problem
 from .study import Case, Done, Outcome, Request, Score, Study, Varied
 from .tables import pivot, rows_of
 
-_SIZES, _QUICK = (64, 96, 128, 160, 192), (48, 64)
+_SIZES, _QUICK = (64, 96, 128, 160), (48, 64)
 #: Seconds from which a method is run once.
 _LONG = 5.0
 _PEERS = {"tkd": "5", "l2": "5", "tv": "260", "rts": "140", "ndi": "1700", "nltv": "2500"}
