@@ -149,7 +149,7 @@ def _missing(series: SeriesFiles) -> list[Block]:
 
 def _warnings(series: SeriesFiles) -> list[Block]:
     return [
-        Note(f"{title_of(kind)}: {text}.", "warn")
+        Note(f"{title_of(kind)}: {text.rstrip('.')}{'' if text.endswith('?') else '.'}", "warn")
         for kind, found in sorted(series.native.items(), key=lambda item: rank(item[0]))
         for text in found.warnings
     ]
