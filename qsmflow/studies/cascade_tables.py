@@ -34,7 +34,7 @@ def show_cascade(name: str, done: Sequence[Done]) -> list[Block]:
             drawn = [row for row in rows if metric != "psnr" or row["note"] or float(row["value"]) < _SAME]
             label = ""
             if len({row["denoiser"] for row in drawn}) > _MANY:
-                drawn, label = _gains(drawn), f"{metric} less that without a denoiser"
+                drawn, label = _gains(drawn), f"{metric}, difference from {ALONE}"
             blocks.append(
                 curves(
                     f"{name}_{region}_{metric}",

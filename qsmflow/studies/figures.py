@@ -137,7 +137,8 @@ def maps(
     cuts = choose_cuts(_bulk(inside), volumes[reference].voxel_size)
     pictures = []
     names = [*differences]
-    parts = [names[start : start + _ROWS] for start in range(0, len(names), _ROWS)]
+    rows = math.ceil(len(names) / math.ceil(len(names) / _ROWS))
+    parts = [names[start : start + rows] for start in range(0, len(names), rows)]
     for place, part in enumerate(parts, start=1):
         ending = f"_{place}" if len(parts) > 1 else ""
         for kind, shown, scale in (

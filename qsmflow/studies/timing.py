@@ -25,7 +25,7 @@ _SIZES, _QUICK = (64, 96, 128, 160), (48, 64)
 #: Seconds from which a method is run once.
 _LONG = 5.0
 _PEERS = {"tkd": "5", "l2": "5", "tv": "260", "rts": "140", "ndi": "1700", "nltv": "2500"}
-_TITLES = {"seconds": "Seconds", "pairs": "FFT pairs", "memory": "Peak memory, MB"}
+_TITLES = {"seconds": ("Time", "s"), "pairs": ("FFT pairs", ""), "memory": ("Peak memory", "MB")}
 
 
 def _cases(request: Request) -> list[Case]:
@@ -52,10 +52,11 @@ def _compute(made: Problem, varied: Varied) -> Outcome:
 
 def _show(done: Sequence[Done]) -> list[Block]:
     blocks: list[Block] = []
-    for metric, title in _TITLES.items():
+    for metric, (title, unit) in _TITLES.items():
         rows = rows_of(done, metric=metric)
         beside = ("fastest peer at 160", _PEERS) if metric == "pairs" else None
-        blocks.append(pivot(f"{title}, by voxels along each axis", rows, ("method",), "size", beside=beside))
+        caption = ", ".join(part for part in (title, unit, "by voxels along each axis") if part)
+        blocks.append(pivot(caption, rows, ("method",), "size", beside=beside))
         blocks.append(curves(f"timing_{metric}", rows, "size", "voxels along each axis", metric, label=title))
     return blocks
 

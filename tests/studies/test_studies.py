@@ -236,7 +236,7 @@ def test_many_denoisers_are_drawn_against_none_and_ties_count_for_nothing() -> N
     done = [cascaded(name, 5.0, 30.0 + i, 50.0 + 0.01 * i) for i, name in enumerate(names)]
     blocks = cascade_tables.show_cascade("denoiser", done)
     curves = [block for block in blocks if isinstance(block, Picture)]
-    assert "psnr less that without a denoiser" in curves[0].alt and "denoiser 0 from 1 to 1" in curves[0].alt
+    assert "psnr, difference from none" in curves[0].alt and "denoiser 0 from 1 to 1" in curves[0].alt
     assert "at 5 ppb less after 0 of 8, more after 0." in getattr(blocks[1], "text", "")
 
 
