@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from networkx import ancestors
-from nipype.pipeline.engine import Workflow
+from nipype.pipeline.engine import Node, Workflow
 
 import qsmflow
 from qsmflow.bids.checks import check_head, check_layout
@@ -197,9 +197,9 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
     workflow = build(request, plan)
     own = citation_name(record)
     write_methods(request, workflow, "This run did not end: what follows is what it was to do.", own)
-    before = records_of_heads(request.out_dir)
+    before, nodes = records_of_heads(request.out_dir), real_nodes(workflow)
     # should the run be killed, this stays
-    write_record(request.out_dir, replace(record, derivatives=_derivatives(request, plan, workflow)))
+    write_record(request.out_dir, replace(record, derivatives=_derivatives(request, plan, nodes)))
     outcome = execute(workflow, request.machine, request.out_dir / "logs", watch)
     write_methods(request, workflow, _caveat(outcome, plan), own)
     done = {*outcome.executed, *outcome.cached} - _stale(workflow, outcome)
@@ -208,8 +208,8 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
         finished=_now(),
         executed=len(outcome.executed),
         cached=len(outcome.cached),
-        nodes=_nodes(workflow, outcome),
-        derivatives=_derivatives(request, plan, workflow, done),
+        nodes=_nodes(nodes, outcome),
+        derivatives=_derivatives(request, plan, [node for node in nodes if node.fullname in done]),
         errors=tuple((f.node, f"{f.message} ({f.crash_file})") for f in outcome.failed),
     )
     now = {**before, **dict.fromkeys(record.derivatives, record)}
@@ -222,8 +222,8 @@ def _run_locked(request: Request, plan: Plan, watch: Watch | None) -> tuple[Outc
     return outcome, reports, record
 
 
-def _nodes(workflow: Any, outcome: Outcome) -> tuple[NodeRecord, ...]:
-    """What the executed nodes took."""
+def _nodes(nodes: Iterable[Node], outcome: Outcome) -> tuple[NodeRecord, ...]:
+    """What those of `nodes` took that were executed."""
     return tuple(
         NodeRecord(
             node.fullname,
@@ -231,19 +231,17 @@ def _nodes(workflow: Any, outcome: Outcome) -> tuple[NodeRecord, ...]:
             round(node.need.memory_gb, 3),
             outcome.peak_gb.get(node.fullname),
         )
-        for node in real_nodes(workflow)
+        for node in nodes
         if node.fullname in outcome.seconds
     )
 
 
-def _derivatives(
-    request: Request, plan: Plan, workflow: Workflow, done: Collection[str] | None = None
-) -> dict[str, tuple[str, ...]]:
-    """What `workflow` keeps, or the nodes `done` of it kept, by the name of the head; see `RunRecord`."""
+def _derivatives(request: Request, plan: Plan, nodes: Iterable[Node]) -> dict[str, tuple[str, ...]]:
+    """What `nodes` keep, by the name of the head; see `RunRecord`."""
     heads = {head.name.replace("-", "_"): head.name for head in plan.heads}
     kept: dict[str, list[str]] = {name: [] for name in heads.values()}
-    for node in real_nodes(workflow):
-        if isinstance(node.interface, SaveDerivative) and (done is None or node.fullname in done):
+    for node in nodes:
+        if isinstance(node.interface, SaveDerivative):
             path = Path(node.inputs.out_path).relative_to(request.out_dir.absolute())
             kept[heads[node.fullname.split(".")[1]]].append(path.as_posix())
     return {name: tuple(sorted(paths)) for name, paths in kept.items()}
@@ -286,9 +284,8 @@ def write_methods(request: Request, workflow: Any, caveat: str, *names: str) -> 
 
     `caveat` says what of it did not run.
     """
-    written = [
-        write_citation(request.out_dir, methods_sentences(workflow), name, caveat) for name in ("CITATION.md", *names)
-    ]
+    sentences = methods_sentences(workflow)
+    written = [write_citation(request.out_dir, sentences, name, caveat) for name in ("CITATION.md", *names)]
     return written[0][0]
 
 
