@@ -100,7 +100,7 @@ def series_view(series: SeriesFiles, limits: Mapping[str, float], *, with_viewer
     b0_dir = ras_direction(next(iter(series.native.values())).path, series_b0(series))
     view.figures = series_figures(series, volumes, own, b0_dir)
     if "rois" in volumes:
-        view.regions = regions_of(series.name, chis, volumes["rois"], region_names(series.native["rois"]))
+        view.regions = regions_of(series.name, chis, volumes["rois"], region_names(series.native["rois"].sidecar))
         section.blocks += _regions_picture(series, volumes["rois"], volumes.get("magnitude"), chis, cuts)
     curves = [weight_picture(series.name, title_of(kind), series.native[kind]) for kind in chis]
     section.blocks += [picture for picture in curves if picture is not None]

@@ -139,7 +139,7 @@ def cosmos_section(head: HeadFiles, view: HeadView) -> Section:
     section.blocks += chi_blocks(view.name, chis, cuts, None, view.numbers)
     labels = _labels(head, first)
     if labels is not None:
-        view.regions = regions_of(view.name, chis, labels[0], region_names(labels[1]))
+        view.regions = regions_of(view.name, chis, labels[0], region_names(labels[1].sidecar))
     return section
 
 

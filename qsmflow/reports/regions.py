@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,9 +75,9 @@ def regions_of(series: str, maps: Mapping[str, Volume], labels: Volume, names: M
     ]
 
 
-def region_names(found: Found) -> Mapping[str, str]:
+def region_names(sidecar: Mapping[str, Any]) -> Mapping[str, str]:
     """What the sidecar of a label map calls the regions, by the label as text."""
-    stated = found.sidecar.get("Labels")
+    stated = sidecar.get("Labels")
     return {str(k): str(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
 
 

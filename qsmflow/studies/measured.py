@@ -17,6 +17,7 @@ from qsmflow.core.inversion import cosmos
 from qsmflow.errors import InputError
 from qsmflow.nets.upright import Upright
 from qsmflow.phantom.tissues import read_tissues
+from qsmflow.reports.regions import region_names
 from qsmflow.training.cosmos import Labelled, labelled
 
 from .problems import ORIENTATIONS, Problem, Vector, turned
@@ -152,9 +153,8 @@ def read(one: Labelled) -> Orientation:
 def _names(regions: Path, labels: torch.Tensor) -> dict[int, str]:
     """What the sidecar of a label map calls its regions; those that it does not name go by their numbers."""
     sidecar = sidecar_path(regions)
-    stated = read_json(sidecar).get("Labels") if sidecar.is_file() else None
-    names = stated if isinstance(stated, dict) else {}
-    return {label: str(names.get(str(label), label)) for label in labels.unique().tolist() if label}
+    names = region_names(read_json(sidecar) if sidecar.is_file() else {})
+    return {label: names.get(str(label), str(label)) for label in labels.unique().tolist() if label}
 
 
 def _volume(path: Path, like: nib.Nifti1Image, upright: Upright) -> torch.Tensor:
